@@ -1,0 +1,1 @@
+"""Boards derived from published runs: built, compared and rendered."""
