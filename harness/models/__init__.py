@@ -1,0 +1,1 @@
+"""What methods work with: chat models, embedders, and the one client that meters them."""

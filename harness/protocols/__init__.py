@@ -1,0 +1,1 @@
+"""The contracts between tasks and methods, one package each, with the loop that joins them."""

@@ -1,0 +1,89 @@
+"""A model that answers from a file of rules, for exact tests and examples.
+
+Each line of the file is ``{"match": REGEX, "text": ANSWER, "delay_s": 0.0}``. The first rule whose regular
+expression is found in the conversation answers; groups fill the answer as in ``re``'s expand. The answer
+depends on the request alone, never on what was asked before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from harness.data import content_hash
+from harness.errors import UsageError
+from harness.models.chat import (
+    ChatModel,
+    ChatRequest,
+    ChatResponse,
+    ModelIdentity,
+    ModelRequest,
+)
+from harness.registry import About
+
+
+@dataclass(frozen=True)
+class _Rule:
+    pattern: re.Pattern[str]
+    text: str
+    delay_s: float
+
+
+class Scripted(ChatModel):
+    """``scripted:FILE.jsonl``."""
+
+    about: ClassVar[About] = About(
+        "Answers from a file of rules; for exact tests.", "harness.models.scripted"
+    )
+
+    def __init__(self, request: ModelRequest) -> None:
+        if not request.target:
+            raise UsageError("scripted needs a file: --model scripted:FILE.jsonl")
+        self._path = Path(request.target).expanduser()
+        self._rules: list[_Rule] = []
+
+    async def start(self) -> ModelIdentity:
+        """Read the rules."""
+        try:
+            text = self._path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot read {self._path}: {error.strerror}.") from error
+        self._rules = [
+            _read_rule(line, f"{self._path} line {number}")
+            for number, line in enumerate(text.splitlines(), 1)
+            if line.strip()
+        ]
+        return ModelIdentity(self._path.name, content_hash(text), "scripted", "1")
+
+    async def chat(self, request: ChatRequest) -> ChatResponse:
+        """Answer with the first rule that matches; empty where none does."""
+        started = time.perf_counter()
+        prompt = "\n".join(message.content for message in request.messages)
+        text = ""
+        for rule in self._rules:
+            found = rule.pattern.search(prompt)
+            if found:
+                await asyncio.sleep(rule.delay_s)
+                text = found.expand(rule.text)
+                break
+        spent = time.perf_counter() - started
+        return ChatResponse(text, len(prompt.split()), len(text.split()), spent)
+
+
+def _read_rule(line: str, where: str) -> _Rule:
+    try:
+        values = json.loads(line)
+        return _Rule(
+            re.compile(values.get("match", ""), re.DOTALL),
+            str(values["text"]),
+            float(values.get("delay_s", 0.0)),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, re.error) as error:
+        raise UsageError(
+            f'{where} is no rule ({error}); write {{"match": REGEX, "text": ANSWER}}.'
+        ) from error

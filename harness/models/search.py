@@ -1,0 +1,186 @@
+"""Similarity search over a memory's entries, with whatever embedder the run names.
+
+`SimilaritySearch` keeps a ranker in step with the entries it is asked about, so that a memory has no
+index of its own to maintain or to restore. Ties are decided by age after rounding scores to six
+decimals, because the last bits of a floating-point sum depend on the order of its terms.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_TIE_DECIMALS = 6
+_WORD = re.compile(r"\w+")
+
+
+class Keyed(Protocol):
+    """Anything with a text to compare; memory entries have one."""
+
+    @property
+    def key(self) -> str:
+        """The text that a query is compared with."""
+        ...
+
+
+class Embedder(Protocol):
+    """Texts to unit vectors."""
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts as rows of length 1, shape (texts, dimensions)."""
+        ...
+
+
+class Ranker(ABC):
+    """Scores a growing set of texts against a query; a slot is a text's position."""
+
+    @abstractmethod
+    async def write(self, slots: Sequence[int], texts: Sequence[str]) -> None:
+        """Put texts into slots, which may be new (the next ones) or in use."""
+
+    @abstractmethod
+    async def scores(self, query: str, slots: Sequence[int]) -> Sequence[float]:
+        """Similarity of the query to the texts in these slots, larger is nearer."""
+
+    def drop(self, slots: Sequence[int]) -> None:  # noqa: B027 - unused rows of a matrix do no harm
+        """Forget the texts in these slots."""
+
+
+class VectorRanker(Ranker):
+    """Cosine similarity of embeddings, in one growing matrix."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._matrix: NDArray[np.float32] | None = None
+
+    async def write(self, slots: Sequence[int], texts: Sequence[str]) -> None:
+        """Embed texts into rows."""
+        import numpy as np
+
+        vectors = await self._embedder.embed(texts)
+        matrix, needed = self._matrix, max(slots) + 1
+        if matrix is None or len(matrix) < needed:
+            grown = np.zeros((max(64, 2 * needed), vectors.shape[1]), dtype=np.float32)
+            if matrix is not None:
+                grown[: len(matrix)] = matrix
+            self._matrix = matrix = grown
+        matrix[list(slots)] = vectors
+
+    async def scores(self, query: str, slots: Sequence[int]) -> Sequence[float]:
+        """Dot products of unit vectors."""
+        if self._matrix is None:
+            return []
+        vector = (await self._embedder.embed([query]))[0]
+        return (self._matrix @ vector)[list(slots)].tolist()
+
+
+class Bm25Ranker(Ranker):
+    """Okapi BM25 with k1=1.2, b=0.75 and the idf ln(1 + (N - n + .5) / (n + .5)).
+
+    Source: Robertson and Zaragoza 2009, eq. 3.15; this idf is never negative (as in Lucene). Written
+    here because the packages at hand index a fixed corpus, and a memory grows at every step.
+    """
+
+    k1 = 1.2
+    b = 0.75
+
+    def __init__(self) -> None:
+        self._terms: dict[int, Counter[str]] = {}
+        self._documents: Counter[str] = Counter()
+
+    async def write(self, slots: Sequence[int], texts: Sequence[str]) -> None:
+        """Count the terms of texts."""
+        for slot, text in zip(slots, texts, strict=True):
+            self.drop([slot])
+            self._terms[slot] = Counter(_WORD.findall(text.lower()))
+            self._documents.update(self._terms[slot].keys())
+
+    def drop(self, slots: Sequence[int]) -> None:
+        """Take texts out of the counts that every score depends on."""
+        for slot in slots:
+            self._documents.subtract(self._terms.pop(slot, Counter[str]()).keys())
+
+    async def scores(self, query: str, slots: Sequence[int]) -> Sequence[float]:
+        """BM25 of each text for the query's terms."""
+        wanted = _WORD.findall(query.lower())
+        total = len(self._terms)
+        mean_length = sum(terms.total() for terms in self._terms.values()) / max(total, 1)
+        idf = {
+            term: math.log(
+                1 + (total - self._documents[term] + 0.5) / (self._documents[term] + 0.5)
+            )
+            for term in wanted
+        }
+
+        def score(terms: Counter[str]) -> float:
+            norm = self.k1 * (1 - self.b + self.b * terms.total() / (mean_length or 1))
+            return sum(
+                idf[term] * terms[term] * (self.k1 + 1) / (terms[term] + norm) for term in wanted
+            )
+
+        return [score(self._terms[slot]) for slot in slots]
+
+
+class SimilaritySearch:
+    """The k entries nearest to a query."""
+
+    def __init__(self, ranker: Ranker, *, older_first: bool = True) -> None:
+        self._ranker = ranker
+        self._older_first = older_first
+        self._slots: dict[str, int] = {}
+        self._next_slot = 0
+        self._written: dict[str, Keyed] = {}
+
+    async def nearest(
+        self, entries: Mapping[str, Keyed], query: str, k: int
+    ) -> list[tuple[str, float]]:
+        """Rank entries (id to entry, oldest first) by similarity of their keys to `query`.
+
+        Returns:
+            At most `k` pairs (id, score), best first; no threshold, so that a similarity of zero
+            is still returned when there are fewer than `k` better ones.
+        """
+        if not entries or k <= 0:
+            return []
+        await self._follow(entries)
+        ids = list(entries)
+        scores = await self._ranker.scores(query, [self._slots[one] for one in ids])
+        ages = range(len(ids)) if self._older_first else range(len(ids), 0, -1)
+        ranked = sorted(
+            zip(scores, ages, ids, strict=True),
+            key=lambda row: (-round(row[0], _TIE_DECIMALS), row[1]),
+        )
+        return [(one, float(score)) for score, _, one in ranked[:k]]
+
+    async def _follow(self, entries: Mapping[str, Keyed]) -> None:
+        """Bring the ranker up to the entries as they are now."""
+        gone = [one for one in self._written if one not in entries]
+        self._ranker.drop([self._slots.pop(one) for one in gone])
+        for one in gone:
+            del self._written[one]
+        changed = list[tuple[str, Keyed]]()
+        for one, entry in entries.items():
+            known = self._written.get(one)
+            if known is entry:
+                continue
+            if known is None or known.key != entry.key:
+                changed.append((one, entry))
+            else:
+                self._written[one] = entry
+        if not changed:
+            return
+        for one, _ in changed:
+            if one not in self._slots:
+                self._slots[one] = self._next_slot
+                self._next_slot += 1
+        slots = [self._slots[one] for one, _ in changed]
+        await self._ranker.write(slots, [entry.key for _, entry in changed])
+        self._written.update(changed)

@@ -1,0 +1,267 @@
+"""The loop of a stream: search -> synthesize -> act -> score -> feedback -> evolve -> commit.
+
+`run_lane` plays the items of one lane one after another: a stream of a stateful method, or a single item of a
+stateless one. A commit is one journal record: when it is written the item is finished, and not
+before. After a kill, `restore_memory` rebuilds the memory of the last commit from the journal
+(or its dump) and checks its fingerprint; the unfinished item is played again with its answered
+calls replayed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import (
+    InfrastructureError,
+    InvalidSample,
+    MethodError,
+    PromptTooLong,
+    StorageError,
+)
+from harness.models.chat import Phase
+from harness.models.client import StreamClient
+from harness.protocols.stream.method import Agent, AgentReport, Memory, Play
+from harness.protocols.stream.record import Committed, Outcome, Played, sample_record
+from harness.protocols.stream.settings import FeedbackLevel, StreamSettings
+from harness.protocols.stream.task import Episode, StreamTask
+from harness.protocols.stream.types import (
+    Brief,
+    Context,
+    Entry,
+    Experience,
+    Feedback,
+    Item,
+    Observation,
+    Query,
+    Retrieval,
+    Score,
+)
+from harness.results.schema import SampleRecord, Status
+
+
+@dataclass
+class Lane:
+    """Items that are played one after another with one agent and one memory."""
+
+    task: StreamTask
+    items: Sequence[tuple[int, Item]]
+    """(step, item) that remain, in order."""
+    agent: Agent
+    memory: Memory
+    client: StreamClient
+    answered: Mapping[str, Sequence[Mapping[str, Any]]]
+    """Journalled calls of unfinished items, by sample id."""
+    attempts: Mapping[str, int]
+    """How often a sample was tried before."""
+    commit: Callable[[SampleRecord], None]
+    dumps: Path
+    """Folder for dumps of a memory that its entries cannot rebuild."""
+
+
+async def run_lane(lane: Lane) -> None:
+    """Play the remaining items; returns early at an infrastructure error of a stateful memory.
+
+    Raises:
+        StorageError: a commit could not be written; the whole command has to stop.
+    """
+    if lane.items and not lane.memory.rebuilt_from_entries:
+        _dump(lane, lane.items[0][0] - 1)
+    for step, item in lane.items:
+        committed = Committed.of(lane.memory)
+        lane.client.begin(item.sample_id, lane.answered.get(item.sample_id, ()))
+        record = await _play_item(lane, step, item, committed)
+        if record.status is not Status.ERROR:
+            _dump(lane, step)
+        lane.commit(record)
+        if record.status is Status.ERROR:
+            if lane.memory.stateful:
+                return
+            continue
+        _drop_dump(lane, step - 1)
+
+
+async def restore_memory(
+    memory: Memory, entries: Mapping[str, Entry], step: int, expected: str, dumps: Path
+) -> None:
+    """Return a fresh memory to its last commit and check that it is the same.
+
+    Raises:
+        MethodError: the memory does not come back as it was, so that going on would mix two.
+    """
+    if memory.rebuilt_from_entries:
+        await _call(memory.restore, entries)
+    else:
+        await _call(memory.load, _dump_folder(dumps, step))
+    found = memory.fingerprint()
+    if found != expected:
+        raise MethodError(
+            f"{type(memory).__name__} is not the same after being restored (fingerprint {found}, "
+            f"was {expected}); its entries() must not depend on clocks or random ids. "
+            "Start over with --fresh."
+        )
+
+
+async def _play_item(lane: Lane, step: int, item: Item, committed: Committed) -> SampleRecord:
+    """Play one item and turn whatever happens into its record."""
+    played, started = Played(), time.perf_counter()
+    status, problem = Status.OK, None
+    try:
+        await _play_and_learn(lane, step, item, played)
+        played.after = Committed.of(lane.memory)
+    except StorageError:
+        raise
+    except InfrastructureError as error:
+        status, problem = Status.ERROR, error
+    except PromptTooLong as error:
+        status, problem = (Status.INVALID if played.nothing_added else Status.FAILED), error
+    except InvalidSample as error:
+        status, problem = Status.INVALID, error
+    except Exception as error:  # noqa: BLE001 - the one place that turns a failed sample into a row
+        status, problem = Status.FAILED, error
+    if problem is not None:
+        if lane.client.failure is not None:
+            status, problem = Status.ERROR, lane.client.failure
+        await _roll_back(lane, step, committed)
+        played.after = committed
+    return sample_record(
+        item,
+        step,
+        played,
+        Outcome(
+            status=status,
+            problem=problem,
+            who=f"{type(lane.agent).__name__} with {type(lane.memory).__name__}",
+            elapsed_s=time.perf_counter() - started,
+            attempt=1 + lane.attempts.get(item.sample_id, 0),
+            calls=lane.client.calls,
+            before=committed,
+        ),
+    )
+
+
+async def _play_and_learn(lane: Lane, step: int, item: Item, played: Played) -> None:
+    episode = lane.task.episode(item)
+    try:
+        first = await asyncio.to_thread(episode.reset)
+        brief = played.brief = episode.brief
+        query = Query(item.sample_id, step, brief.goal)
+        began = time.perf_counter()
+        played.retrieval = _expect(await _call(lane.memory.search, query), Retrieval, "search")
+        played.context = _expect(
+            await _call(lane.memory.synthesize, query, played.retrieval), Context, "synthesize"
+        )
+        played.seconds[Phase.RETRIEVE] = time.perf_counter() - began
+        play = played.play = Play(brief, first, _stepper(episode, brief))
+        report = await _call(lane.agent.act, play, played.context, lane.client, lane.memory)
+        _raise_hidden(lane.client)
+        played.report = _expect(report, AgentReport, "act")
+        if not play.turns:
+            raise MethodError("the agent ended without an action")
+        score = played.score = await asyncio.to_thread(episode.score)
+        if lane.task.options.store.admits(score.success):
+            experience = _experience(item, step, played, _feedback(lane.task.options, score))
+            began = time.perf_counter()
+            await _call(lane.memory.evolve, experience)
+            _raise_hidden(lane.client)
+            played.seconds[Phase.EVOLVE] = time.perf_counter() - began
+    finally:
+        episode.close()
+
+
+def _stepper(episode: Episode, brief: Brief) -> Callable[[str], Any]:
+    taken = 0
+
+    async def step(action: str) -> Observation:
+        nonlocal taken
+        if taken >= brief.max_turns:
+            raise MethodError(f"the agent took more than {brief.max_turns} turns")
+        taken += 1
+        return await asyncio.to_thread(episode.step, action)
+
+    return step
+
+
+def _raise_hidden(client: StreamClient) -> None:
+    """A method must not turn a failed call into a bad answer by swallowing the exception."""
+    if client.failure is not None:
+        raise client.failure
+
+
+def _feedback(settings: StreamSettings, score: Score) -> Feedback:
+    level = settings.feedback
+    return Feedback(
+        correct=None if level is FeedbackLevel.NONE else score.success,
+        score=score.value if level in (FeedbackLevel.SCORE, FeedbackLevel.GOLD) else None,
+        gold=score.gold if level is FeedbackLevel.GOLD else None,
+    )
+
+
+def _experience(item: Item, step: int, played: Played, feedback: Feedback) -> Experience:
+    brief, play = played.brief, played.play
+    if brief is None or play is None:
+        raise MethodError("no episode was played")
+    return Experience(
+        sample_id=item.sample_id,
+        step=step,
+        goal=brief.goal,
+        turns=play.turns,
+        feedback=feedback,
+        goal_label=brief.goal_label,
+        action_label=brief.action_label,
+        retrieved=played.context.ids,
+        pruned=played.report.pruned,
+    )
+
+
+async def _roll_back(lane: Lane, step: int, committed: Committed) -> None:
+    """Undo what a failed item left in the memory."""
+    if lane.memory.rebuilt_from_entries:
+        await _call(lane.memory.restore, committed.entries)
+    elif lane.memory.stateful:
+        await _call(lane.memory.load, _dump_folder(lane.dumps, step - 1))
+
+
+def _dump(lane: Lane, step: int) -> None:
+    """Write an opaque memory beside the journal, whole or not at all."""
+    if lane.memory.rebuilt_from_entries or not lane.memory.stateful:
+        return
+    folder = _dump_folder(lane.dumps, step)
+    fresh = folder.with_name(folder.name + ".new")
+    try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        lane.memory.dump(fresh)
+        os.replace(fresh, folder)
+    except OSError as error:
+        raise StorageError(f"cannot write the memory to {folder}: {error.strerror}.") from error
+
+
+def _drop_dump(lane: Lane, step: int) -> None:
+    if not lane.memory.rebuilt_from_entries:
+        shutil.rmtree(_dump_folder(lane.dumps, step), ignore_errors=True)
+
+
+def _dump_folder(dumps: Path, step: int) -> Path:
+    return dumps / f"step-{step:06d}"
+
+
+async def _call(hook: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a hook of a method, in a thread if it is not a coroutine function."""
+    if inspect.iscoroutinefunction(hook):
+        return await hook(*arguments)
+    return await asyncio.to_thread(hook, *arguments)
+
+
+def _expect(value: Any, kind: type[Any], hook: str) -> Any:
+    if not isinstance(value, kind):
+        raise MethodError(f"{hook} returned {type(value).__name__}, not {kind.__name__}")
+    return value

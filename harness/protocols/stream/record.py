@@ -1,0 +1,168 @@
+"""How a played item becomes its record: the row, the trace, and what it did to the memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from harness.errors import HarnessError
+from harness.models.chat import Phase
+from harness.models.client import CallRecord
+from harness.protocols.stream.method import AgentReport, Memory, Play
+from harness.protocols.stream.types import Brief, Context, Delta, Entry, Item, Retrieval, Score
+from harness.results.schema import SampleRecord, Status
+
+
+@dataclass(frozen=True)
+class Committed:
+    """A memory at a commit."""
+
+    entries: Mapping[str, Entry]
+    fingerprint: str
+
+    @classmethod
+    def of(cls, memory: Memory) -> Self:
+        """Look at a memory as it is now."""
+        return cls(dict(memory.entries()), memory.fingerprint())
+
+
+@dataclass
+class Played:
+    """What is known of an item while it is played; on a failure, as far as it came."""
+
+    brief: Brief | None = None
+    retrieval: Retrieval = field(default_factory=Retrieval)
+    context: Context = field(default_factory=Context)
+    play: Play | None = None
+    report: AgentReport = field(default_factory=AgentReport)
+    score: Score | None = None
+    after: Committed | None = None
+    seconds: dict[Phase, float] = field(default_factory=dict[Phase, float])
+    """Wall time of the memory's hooks."""
+
+    @property
+    def nothing_added(self) -> bool:
+        """Whether the method has put nothing of its own into the prompt yet."""
+        context = self.context
+        return not (context.items or context.text or (self.play and self.play.turns))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How playing an item ended."""
+
+    status: Status
+    problem: Exception | None
+    who: str
+    """The method, for the reason of a failure."""
+    elapsed_s: float
+    attempt: int
+    calls: Sequence[CallRecord]
+    before: Committed
+
+
+def sample_record(item: Item, step: int, played: Played, outcome: Outcome) -> SampleRecord:
+    """Build the record that is committed for an item."""
+    status, problem, calls = outcome.status, outcome.problem, outcome.calls
+    turns = played.play.turns if played.play else ()
+    return SampleRecord(
+        sample_id=item.sample_id,
+        sample_hash=item.content_hash,
+        source_id=item.source_id or item.sample_id,
+        stream_id=item.stream_id,
+        step=step,
+        group=item.group,
+        status=status,
+        score=_score(played, status),
+        metrics=_metrics(played, outcome),
+        attempt=outcome.attempt,
+        error_type=type(problem).__name__ if problem else "",
+        error=_reason(problem, outcome.who),
+        input_tokens=sum(call.response.input_tokens for call in calls),
+        output_tokens=sum(call.response.output_tokens for call in calls),
+        latency_s=outcome.elapsed_s,
+        extra={} if item.difficulty is None else {"difficulty": item.difficulty},
+        trace={
+            "calls": [call.as_json() for call in calls],
+            "trajectory": [asdict(turn) for turn in turns],
+            "context": asdict(played.context),
+            "output": turns[-1].action if turns else "",
+        },
+        memory=_memory(played, outcome),
+    )
+
+
+def _score(played: Played, status: Status) -> float | None:
+    """The worst score where the method failed; none where nobody could know it."""
+    if status is Status.FAILED:
+        return 0.0
+    if status is Status.OK and played.score is not None:
+        return float(played.score.value)
+    return None
+
+
+def _metrics(played: Played, outcome: Outcome) -> dict[str, float]:
+    """Numbers of the sample; those that say how good it was only where it has a score."""
+    turns = played.play.turns if played.play else ()
+    after = played.after or outcome.before
+    metrics = {
+        "steps": float(len(turns)),
+        "invalid_actions": float(sum(not turn.valid for turn in turns)),
+        "invalid_outputs": float(played.report.invalid_outputs),
+        "memory_entries": float(len(after.entries)),
+        "memory_chars": float(sum(len(entry.text) for entry in after.entries.values())),
+        "retrieved": float(len(played.context.items)),
+        "pruned": float(len(played.report.pruned)),
+    }
+    similarities = [hit.score for hit in played.context.items if hit.score == hit.score]
+    if similarities:
+        metrics["similarity"] = sum(similarities) / len(similarities)
+    metrics.update(_usage(played, outcome.calls))
+    metrics.update((f"agent_{name}", value) for name, value in played.report.notes.items())
+    if outcome.status is Status.FAILED:
+        metrics["success"] = 0.0
+    if outcome.status is Status.OK and played.score is not None:
+        metrics["success"] = float(played.score.success)
+        metrics.update(played.score.metrics)
+    return metrics
+
+
+def _usage(played: Played, calls: Sequence[CallRecord]) -> dict[str, float]:
+    """Tokens and seconds by phase; a hook's seconds include the model calls it made."""
+    usage = dict[str, float]()
+
+    def add(name: str, value: float) -> None:
+        usage[name] = usage.get(name, 0.0) + value
+
+    for call in calls:
+        add(f"input_tokens_{call.phase}", float(call.response.input_tokens))
+        add(f"output_tokens_{call.phase}", float(call.response.output_tokens))
+        if call.phase not in played.seconds:
+            add(f"seconds_{call.phase}", call.response.latency_s)
+    for phase, seconds in played.seconds.items():
+        usage[f"seconds_{phase}"] = seconds
+    return usage
+
+
+def _memory(played: Played, outcome: Outcome) -> dict[str, Any]:
+    after = played.after or outcome.before
+    delta = Delta.between(outcome.before.entries, after.entries)
+    return {
+        "added": [asdict(entry) for entry in delta.added],
+        "changed": [asdict(entry) for entry in delta.changed],
+        "removed": list(delta.removed),
+        "read": [
+            [hit.id, None if hit.score != hit.score else hit.score] for hit in played.context.items
+        ],
+        "pruned": list(played.report.pruned),
+        "fingerprint": after.fingerprint,
+    }
+
+
+def _reason(problem: Exception | None, who: str) -> str:
+    if problem is None:
+        return ""
+    if isinstance(problem, HarnessError):
+        return str(problem)
+    return f"{who} raised {type(problem).__name__}: {problem}"

@@ -1,0 +1,102 @@
+"""The journal of an unfinished run: one JSON object a line, appended and handed to the system at once.
+
+What a killed process has appended is there when the same command runs again. A last line that was torn by
+the kill is dropped. One process holds a journal at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from harness.errors import StorageError
+
+
+class JournalHeld(StorageError):
+    """Another process is writing this journal."""
+
+
+class Journal:
+    """An open, exclusively locked journal."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise StorageError(f"cannot open the journal {path}: {error.strerror}.") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._file)
+            raise JournalHeld(f"another process is executing the run of {path}.") from error
+        self._size = _whole_lines(path)
+        os.ftruncate(self._file, self._size)
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Add one record.
+
+        Raises:
+            StorageError: it could not be written in full; the journal is as it was before.
+        """
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        written = 0
+        try:
+            while written < len(line):
+                written += os.write(self._file, line[written:])
+        except OSError as error:
+            os.ftruncate(self._file, self._size)
+            raise StorageError(
+                f"cannot write to {self.path}: {error.strerror}; make room and run the same "
+                "command again, finished samples are kept."
+            ) from error
+        self._size += len(line)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Read what is there, oldest first."""
+        return read(self.path)
+
+    def close(self) -> None:
+        """Release the lock; the file stays."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def delete(self) -> None:
+        """Remove the file of a finished run, then release the lock."""
+        self.path.unlink(missing_ok=True)
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+def read(path: Path) -> Iterator[dict[str, Any]]:
+    """Read the whole lines of a journal, which another process may be writing."""
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            yield json.loads(line)
+
+
+def _whole_lines(path: Path) -> int:
+    """Length of a file up to and including its last line feed."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        end = size
+        while end > 0:
+            start = max(0, end - 65536)
+            file.seek(start)
+            found = file.read(end - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            end = start
+    return 0
