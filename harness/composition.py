@@ -1,7 +1,8 @@
 """Method strings: ``react+exprag:k=8`` read into parts, and written back in one canonical way.
 
-Grammar: ``part[:k=v,...]`` joined by ``+``. Values that contain ``+ , : =`` or quotes stand in double
-quotes, where a backslash escapes. A part may be a file, ``file:./my_method.py#MyMethod[:k=v,...]``.
+Grammar: ``part[:k=v,...]`` joined by ``+``. Values that contain ``+ , : =`` or quotes stand in
+double quotes, where a backslash escapes. A part may be a file,
+``file:./my_method.py#MyMethod[:k=v,...]``; a path that contains ``+`` or ``#`` is quoted likewise.
 This module knows the grammar only; which names exist and fit together is `harness.methods`.
 """
 
@@ -14,7 +15,8 @@ from dataclasses import dataclass, field
 from harness.errors import UsageError
 
 _EXAMPLE = "for example exprag:k=8 or react+exprag:k=8"
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_FILE = "file:"
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _NEEDS_QUOTES = re.compile(r'[+,:="\\\s]|^$')
 
 
@@ -28,7 +30,11 @@ class Part:
     def __str__(self) -> str:
         """Write the part as the grammar reads it, options in the order given."""
         pairs = ",".join(f"{name}={quote(value)}" for name, value in self.options.items())
-        return f"{self.name}:{pairs}" if pairs else self.name
+        name = self.name
+        if name.startswith(_FILE):
+            path, _, class_name = name.removeprefix(_FILE).rpartition("#")
+            name = f"{_FILE}{_quote_path(path)}#{class_name}"
+        return f"{name}:{pairs}" if pairs else name
 
 
 def parse(text: str) -> tuple[Part, ...]:
@@ -47,18 +53,25 @@ def quote(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def _quote_path(path: str) -> str:
+    return quote(path) if re.search(r'[+#"]|^\s|\s$', path) else path
+
+
 def _parse_part(part: str, whole: str) -> Part:
     part = part.strip()
-    if part.startswith("file:"):
-        path, mark, rest = part.partition("#")
-        class_name, _, options = rest.partition(":")
-        if not mark or not class_name:
+    if part.startswith(_FILE):
+        path, *rest = _split(part.removeprefix(_FILE), "#", whole)
+        path = _unquote(path.strip())
+        class_name, _, options = "#".join(rest).partition(":")
+        class_name = class_name.strip()
+        if not path or not class_name:
             raise UsageError(
                 f"method '{whole}': a file needs the class after '#', "
                 "for example file:./my_method.py#MyMethod."
             )
-        return Part(f"{path}#{class_name}", _parse_options(options, whole))
+        return Part(f"{_FILE}{path}#{class_name}", _parse_options(options, whole))
     name, _, options = part.partition(":")
+    name = name.strip()
     if not name:
         raise UsageError(f"method '{whole}' has an empty part; write {_EXAMPLE}.")
     return Part(name, _parse_options(options, whole))
@@ -72,13 +85,16 @@ def _parse_options(text: str, whole: str) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
             raise UsageError(f"method '{whole}': '{pair}' is not NAME=VALUE; write {_EXAMPLE}.")
-        options[name.strip().replace("-", "_")] = _unquote(value.strip())
+        name = name.strip().replace("-", "_")
+        if name in options:
+            raise UsageError(f"method '{whole}': option {name} is given twice; keep one.")
+        options[name] = _unquote(value.strip())
     return options
 
 
 def _unquote(value: str) -> str:
     quoted = _QUOTED.fullmatch(value)
-    return re.sub(r"\\(.)", r"\1", quoted.group(1)) if quoted else value
+    return re.sub(r"\\(.)", r"\1", quoted.group(1), flags=re.DOTALL) if quoted else value
 
 
 def _split(text: str, separator: str, whole: str) -> list[str]:

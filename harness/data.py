@@ -50,7 +50,7 @@ def content_hash(*parts: Any) -> str:
     """Short hash of texts (or values that print stably), for items and small data sets."""
     digest = hashlib.sha256()
     for part in parts:
-        text = str(part).encode()
+        text = str(part).encode(errors="surrogatepass")
         digest.update(len(text).to_bytes(8, "big"))
         digest.update(text)
     return digest.hexdigest()[:16]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from harness.errors import UnknownName, UsageError
 
@@ -87,11 +88,15 @@ def describe(kind: type[Options]) -> list[OptionInfo]:
         OptionInfo(
             name=name,
             type=_type_text(field.annotation),
-            default="required" if field.is_required() else _value_text(field.get_default()),
+            default="required" if field.is_required() else _value_text(_default(field)),
             help=" ".join((field.description or "").split()),
         )
         for name, field in kind.model_fields.items()
     ]
+
+
+def _default(field: FieldInfo) -> Any:
+    return field.get_default(call_default_factory=True, validated_data={})
 
 
 def parse_assignments(pairs: Iterable[str], flag: str) -> dict[str, str]:

@@ -8,7 +8,11 @@ Built-ins and third parties register alike, in ``pyproject.toml``::
     [project.entry-points."harness.methods"]
     "stream.memory.my-memory" = "my_package.memory:MyMemory"
 
-Methods are keyed ``protocol.role.name``, so that a memory and a gradient surgery may share a name.
+    [project.entry-points."harness.models"]
+    "chat.my-model" = "my_package.model:MyModel"
+
+Methods are keyed ``protocol.role.name`` and models ``kind.name``, so that a memory and a gradient
+surgery, or a chat model and an embedder, may share a name.
 An entry that cannot be loaded is a named warning; the others work.
 """
 
@@ -93,16 +97,18 @@ def registered(kind: Kind) -> tuple[Registered, ...]:
     return tuple(found[key] for key in sorted(found))
 
 
-def find(kind: Kind, name: str) -> Registered:
-    """Find a task, model, board or command by name.
+def find(kind: Kind, name: str, role: str = "") -> Registered:
+    """Find a task, model, board or command by name, and by role where that is given.
 
     Raises:
         UnknownName: with the nearest names.
     """
-    for one in registered(kind):
+    candidates = [one for one in registered(kind) if role in ("", one.role)]
+    for one in candidates:
         if one.name == name:
             return one
-    raise UnknownName(kind, name, (one.name for one in registered(kind)), _LIST_HINT.get(kind, ""))
+    what = role if kind is Kind.MODEL and role == "embedder" else str(kind)
+    raise UnknownName(what, name, (one.name for one in candidates), _LIST_HINT.get(kind, ""))
 
 
 def require(needs: Iterable[Need], what: str) -> None:
@@ -125,5 +131,8 @@ def _read(kind: Kind, point: EntryPoint) -> Registered:
         protocol, role, name = [*point.name.split(".", 2), "", ""][:3]
         if not name:
             protocol, role, name = "", "unkeyed", point.name
+    elif kind is Kind.MODEL:
+        role, _, name = point.name.rpartition(".")
+        role = role or "chat"
     distribution = point.dist.name if point.dist else "unknown"
     return Registered(kind, name, protocol, role, distribution, point)

@@ -1,7 +1,7 @@
 """`Sweep`: what a user asks for, as command line, YAML file and Python object at once.
 
-The text under each field is its help. A run's resolved sweep is saved as ``artifacts/RUN/spec.yaml`` and can be
-run again with ``harness run --config``.
+The text under each field is its help. A run's resolved sweep is saved as
+``artifacts/RUN/spec.yaml`` and can be run again with ``harness run --config``.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UnknownName, UsageError
 
-_ORDER = re.compile(r"native|shuffle:\d+|easy-hard|hard-easy")
-_SEEDS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
+# A seed is written in one way only, so that equal orders have equal names, and fits 64 bits.
+_ORDER = re.compile(r"native|shuffle:(0|[1-9][0-9]{0,17})|easy-hard|hard-easy")
+_SEED_RANGE = re.compile(r"\s*([0-9]{1,18})\s*(?:-\s*([0-9]{1,18})\s*)?")
+_MOST_SEEDS = 10_000
 
 
 class Sweep(BaseModel):
@@ -46,7 +48,7 @@ class Sweep(BaseModel):
     """native, shuffle:SEED, easy-hard or hard-easy; repeatable."""
     seeds: str = "0"
     """Sample seeds such as 0-4 or 0,3; several need a temperature above 0."""
-    data_seed: int = Field(default=0, ge=0)
+    data_seed: int = Field(default=0, ge=0, lt=2**63)
     """Seed of generated data."""
     results: str = "results"
     """Folder for results."""
@@ -67,15 +69,18 @@ class Sweep(BaseModel):
 
     def sample_seeds(self) -> tuple[int, ...]:
         """The seeds that `seeds` names."""
-        if not _SEEDS.fullmatch(self.seeds.replace(" ", "")):
-            raise UsageError(f"seeds '{self.seeds}' are unreadable; write 0-4 or 0,3,7.")
-        found = list[int]()
-        for part in self.seeds.replace(" ", "").split(","):
-            first, _, last = part.partition("-")
-            found.extend(range(int(first), int(last or first) + 1))
-        if not found:
-            raise UsageError(f"seeds '{self.seeds}' name none; the first must not exceed the last.")
-        return tuple(dict.fromkeys(found))
+        found = dict[int, None]()
+        for part in self.seeds.split(","):
+            seeds = _SEED_RANGE.fullmatch(part)
+            if not seeds:
+                raise UsageError(f"seeds '{self.seeds}' are unreadable; write 0-4 or 0,3,7.")
+            first, last = int(seeds[1]), int(seeds[2] or seeds[1])
+            if last < first:
+                raise UsageError(f"seeds '{self.seeds}': {first} exceeds {last}; write 0-4.")
+            if len(found) + last - first >= _MOST_SEEDS:
+                raise UsageError(f"seeds '{self.seeds}' are more than {_MOST_SEEDS}; name fewer.")
+            found.update(dict.fromkeys(range(first, last + 1)))
+        return tuple(found)
 
 
 def read_sweep(values: Mapping[str, Any], config: Path | None = None) -> Sweep:
@@ -100,6 +105,9 @@ def read_sweep(values: Mapping[str, Any], config: Path | None = None) -> Sweep:
             merged[name] = (merged[name],)
     if "seeds" in merged:
         merged["seeds"] = _seeds_text(merged["seeds"])
+    if isinstance(merged.get("model_args"), dict):
+        args = cast("dict[str, Any]", merged["model_args"])
+        merged["model_args"] = {name: _scalar_text(value) for name, value in args.items()}
     try:
         return Sweep.model_validate(merged)
     except ValidationError as error:
@@ -115,9 +123,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         loaded: object = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no readable YAML: {error}.") from error
-    return _mapping(loaded, str(path))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"{path} is no readable YAML: {reason}.") from error
+    given = _mapping(loaded, str(path))
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _mapping(value: object, where: str) -> dict[str, Any]:
@@ -126,6 +136,13 @@ def _mapping(value: object, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UsageError(f"{where} must hold NAME: VALUE pairs.")
     return dict(cast("dict[str, Any]", value))
+
+
+def _scalar_text(value: object) -> object:
+    """Engine arguments are texts; YAML reads ``retries: 3`` as a number."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
 
 
 def _seeds_text(value: object) -> str:

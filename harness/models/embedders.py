@@ -1,8 +1,9 @@
 """Embedders: what retrieval compares texts with.
 
-``minilm`` (embedded, all-MiniLM-L6-v2), ``hf:NAME`` (any sentence encoder of the hub, or a local folder) and
-``openai:NAME`` (an OpenAI-compatible ``/v1/embeddings``) embed texts; ``bm25`` compares words and embeds
-nothing. Each makes one ranker for every stream; encoders share their vectors between streams.
+``minilm`` (embedded, all-MiniLM-L6-v2), ``hf:NAME`` (any sentence encoder of the hub, or a local
+folder) and ``openai:NAME`` (an OpenAI-compatible ``/v1/embeddings``) embed texts; ``bm25`` compares
+words and embeds nothing. Each makes one ranker for every stream; encoders share their vectors
+between streams.
 """
 
 from __future__ import annotations
@@ -117,9 +118,15 @@ class SentenceEncoder(RankingModel):
         from transformers import AutoModel, AutoTokenizer
 
         folder = self.folder()
-        self._tokenizer = AutoTokenizer.from_pretrained(folder)
-        self._model = AutoModel.from_pretrained(folder).eval()
-        self._first_token = _setting(folder / "1_Pooling/config.json", "pooling_mode_cls_token", 0)
+        self._first_token = _pools_first_token(folder)
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(folder)
+            self._model = AutoModel.from_pretrained(folder).eval()
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"{folder} holds no encoder that transformers can load "
+                f"({type(error).__name__}); give a folder with config, tokenizer and weights."
+            ) from error
         self._window = int(
             _setting(folder / "sentence_bert_config.json", "max_seq_length", 0)
             or self._model.config.max_position_embeddings
@@ -169,7 +176,7 @@ class HubEncoder(SentenceEncoder):
 
     def __init__(self, request: ModelRequest) -> None:
         if not request.target:
-            raise UsageError("hf needs a name or folder: --embedder hf:BAAI/bge-base-en-v1.5")
+            raise UsageError("hf needs a name or folder: --embedder hf:BAAI/bge-base-en-v1.5.")
         super().__init__(request)
 
     def folder(self) -> Path:
@@ -178,7 +185,7 @@ class HubEncoder(SentenceEncoder):
         if local.is_dir():
             return local
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError
 
         try:
             return Path(
@@ -188,7 +195,7 @@ class HubEncoder(SentenceEncoder):
                     allow_patterns=["*.json", "*.txt", "*.safetensors", "*.model"],
                 )
             )
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        except (HfHubHTTPError, OSError, ValueError) as error:
             raise MissingData(
                 f"cannot load the encoder '{self._request.target}' from the hub "
                 f"({type(error).__name__}); check the name and the network, or give a local folder."
@@ -197,6 +204,18 @@ class HubEncoder(SentenceEncoder):
     def identity(self) -> ModelIdentity:
         """What the run's row records."""
         return ModelIdentity(self._request.target, self._request.revision, "transformers", "")
+
+
+def _pools_first_token(folder: Path) -> bool:
+    """Whether an encoder's vector is its first token's; otherwise it is the mean over tokens."""
+    path = folder / "1_Pooling/config.json"
+    if _setting(path, "pooling_mode_cls_token", False):
+        return True
+    if path.is_file() and not _setting(path, "pooling_mode_mean_tokens", False):
+        raise UsageError(
+            f"{path} asks for a pooling other than mean or first token; choose another encoder."
+        )
+    return False
 
 
 def _setting(path: Path, name: str, default: Any) -> Any:

@@ -1,8 +1,9 @@
 """Any OpenAI-compatible server: chat completions and embeddings over aiohttp.
 
-Retries what may pass (429, 5xx, dropped connections, timeouts) with exponential back-off and the server's
-``Retry-After``; everything else is an error at once. The connection pool has no cap of its own, since the
-harness already limits what is in flight. The key comes from ``OPENAI_API_KEY`` and is never written anywhere.
+Retries what may pass (429, 5xx, dropped connections, timeouts, answers that are no JSON) with
+exponential back-off and the server's ``Retry-After``; everything else is an error at once. The
+connection pool has no cap of its own, since the harness already limits what is in flight. The key
+comes from ``OPENAI_API_KEY`` and is never written anywhere.
 """
 
 from __future__ import annotations
@@ -41,7 +42,12 @@ if TYPE_CHECKING:
 DEFAULT_URL = "https://api.openai.com/v1"
 KEY_VARIABLE = "OPENAI_API_KEY"
 _RETRIED = {408, 409, 425, 429}
-_TOO_LONG = ("context length", "context_length", "maximum context", "too long", "max_model_len")
+_TOO_LONG = (
+    *("context length", "context_length", "context size", "context window", "maximum context"),
+    *("too long", "max_model_len"),
+)
+_MOST_BYTES = 64 * 2**20
+_TEXTS_PER_REQUEST = 256
 
 
 class OpenAIOptions(Options):
@@ -67,6 +73,7 @@ class Server:
         self.url = url.rstrip("/")
         if not self.url.endswith("/v1"):
             self.url += "/v1"
+        self._key = os.environ.get(KEY_VARIABLE, "").strip()
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
 
@@ -78,31 +85,37 @@ class Server:
         """
         import aiohttp
 
-        key = os.environ.get(KEY_VARIABLE, "")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         self._session = aiohttp.ClientSession(
             headers=headers,
             connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
         )
+        patience = aiohttp.ClientTimeout(total=min(20.0, self._settings.timeout_s))
         try:
-            async with self._session.get(
-                f"{self.url}/models", timeout=aiohttp.ClientTimeout(total=20)
-            ) as answer:
-                status, text = answer.status, await answer.text()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            await self._check(model, patience)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             await self.close()
             raise UsageError(
                 f"no server answers at {self.url} ({type(error).__name__}); start one, or set "
                 "--base-url to its address."
             ) from error
-        if status != 200:
+        except BaseException:
             await self.close()
+            raise
+
+    async def _check(self, model: str, patience: aiohttp.ClientTimeout) -> None:
+        """Ask the server for its models."""
+        session = self._opened()
+        async with session.get(f"{self.url}/models", timeout=patience) as answer:
+            status, text = answer.status, await _read_text(answer)
+        if status != 200:
             mend = f"set {KEY_VARIABLE}" if status in (401, 403) else "check --base-url"
             raise UsageError(f"{self.url}/models answers {status}; {mend}.")
         served = _model_names(text)
+        if served is None:
+            raise UsageError(f"{self.url}/models answers with no JSON; check --base-url.")
         if served and model not in served:
-            await self.close()
             raise UnknownName(f"model of the server {self.url}", model, served)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Any:
@@ -129,25 +142,37 @@ class Server:
         """One try: (None, the answer), or (least pause, what went wrong)."""
         import aiohttp
 
-        if self._session is None:
-            raise EndpointError("the server was not opened")
+        session = self._opened()
         try:
-            async with self._session.post(f"{self.url}{path}", json=body) as answer:
-                text = await answer.text()
+            async with session.post(f"{self.url}{path}", json=body) as answer:
+                text = await _read_text(answer)
                 status, retry_after = answer.status, answer.headers.get("Retry-After", "")
-        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeDecodeError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return 0.0, f"{type(error).__name__} {error}".strip()
         if status == 200:
             try:
                 return None, json.loads(text)
-            except ValueError:
-                return 0.0, f"answer is no JSON: {text[:200]!r}"
-        reason = f"status {status}: {text[:300]!r}"
+            except (ValueError, RecursionError):
+                return 0.0, f"answer is no JSON: {self.shown(text)}"
+        reason = f"status {status}: {self.shown(text)}"
         if status in _RETRIED or status >= 500:
             return _seconds(retry_after), reason
         if status in (400, 413) and any(words in text.lower() for words in _TOO_LONG):
-            raise PromptTooLong(f"{self.url}{path}: {text[:300]}")
+            raise PromptTooLong(f"{self.url}{path}: {self.shown(text)}")
         raise EndpointError(f"{self.url}{path}: {reason}")
+
+    def shown(self, answer: Any) -> str:
+        """The beginning of an answer for a message, without the key that it may repeat."""
+        text = str(answer)
+        # A short key is a placeholder such as "EMPTY", which is no secret.
+        if len(self._key) >= 8:
+            text = text.replace(self._key, "[key]")
+        return repr(text[:300])
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise EndpointError(f"the connection to {self.url} is not open")
+        return self._session
 
     async def close(self) -> None:
         """Close the connections."""
@@ -195,7 +220,11 @@ class OpenAIChat(ChatModel):
             body["seed"] = request.seed
         started = time.perf_counter()
         answer = await self._server.post("/chat/completions", body)
-        return _read_answer(answer, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        try:
+            return _read_answer(answer, seconds)
+        except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
+            raise EndpointError(f"unreadable answer: {self._server.shown(answer)}") from error
 
     async def close(self) -> None:
         """Close the connections."""
@@ -233,45 +262,68 @@ class OpenAIEmbedder(RankingModel):
         import numpy as np
 
         fresh = [text for text in dict.fromkeys(texts) if text not in self._cache]
-        if fresh:
-            body = {"model": self._request.target, "input": fresh}
-            answer = await self._server.post("/embeddings", body)
-            try:
-                rows = sorted(answer["data"], key=lambda row: row["index"])
-                vectors = np.asarray([row["embedding"] for row in rows], dtype=np.float32)
-                vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-            except (KeyError, TypeError, ValueError) as error:
-                raise EndpointError(f"unreadable embeddings: {str(answer)[:200]}") from error
-            if len(vectors) != len(fresh) or not np.isfinite(vectors).all():
-                raise EndpointError(f"{len(vectors)} usable embeddings for {len(fresh)} texts")
-            self._cache.update(zip(fresh, vectors, strict=True))
+        for start in range(0, len(fresh), _TEXTS_PER_REQUEST):
+            some = fresh[start : start + _TEXTS_PER_REQUEST]
+            self._cache.update(zip(some, await self._ask(some), strict=True))
         return np.stack([self._cache[text] for text in texts])
+
+    async def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        import numpy as np
+
+        body = {"model": self._request.target, "input": list(texts)}
+        answer = await self._server.post("/embeddings", body)
+        try:
+            rows = sorted(answer["data"], key=lambda row: row["index"])
+            vectors = np.asarray([row["embedding"] for row in rows], dtype=np.float32)
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        except (LookupError, TypeError, ValueError) as error:
+            raise EndpointError(f"unreadable embeddings: {self._server.shown(answer)}") from error
+        usable = int((np.isfinite(lengths) & (lengths > 0)).sum())
+        if len(vectors) != len(texts) or usable != len(texts):
+            raise EndpointError(f"{usable} usable embeddings for {len(texts)} texts")
+        return vectors / lengths
 
     async def close(self) -> None:
         """Close the connections."""
         await self._server.close()
 
 
+async def _read_text(answer: aiohttp.ClientResponse) -> str:
+    """Read a body, which may be broken text but must not be endless."""
+    body = bytearray()
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > _MOST_BYTES:
+            raise OSError(f"an answer of more than {_MOST_BYTES} bytes")
+    return body.decode("utf-8", "replace")
+
+
 def _read_answer(answer: Any, seconds: float) -> ChatResponse:
-    try:
-        choice = answer["choices"][0]
-        text = choice["message"]["content"] or ""
-        usage = answer.get("usage") or {}
-        return ChatResponse(
-            text=str(text),
-            input_tokens=int(usage.get("prompt_tokens") or 0),
-            output_tokens=int(usage.get("completion_tokens") or 0),
-            latency_s=seconds,
-            finish_reason=str(choice.get("finish_reason") or "stop"),
-        )
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        raise EndpointError(f"unreadable answer: {str(answer)[:200]}") from error
+    """Read a completion; no content is an empty text, no usage is zero tokens."""
+    choice = answer["choices"][0]
+    text = choice["message"]["content"]
+    if not isinstance(text, str | None):
+        raise TypeError("content is no text")
+    usage = answer.get("usage") or {}
+    return ChatResponse(
+        # Half a surrogate pair is valid JSON but cannot be stored as text.
+        text=(text or "").encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
+        input_tokens=int(usage.get("prompt_tokens") or 0),
+        output_tokens=int(usage.get("completion_tokens") or 0),
+        latency_s=seconds,
+        finish_reason=str(choice.get("finish_reason") or "stop"),
+    )
 
 
-def _model_names(text: str) -> list[str]:
+def _model_names(text: str) -> list[str] | None:
+    """Names that a server lists; none if it lists nothing readable, None for what is no JSON."""
     try:
-        return [str(model["id"]) for model in json.loads(text)["data"]]
-    except (ValueError, KeyError, TypeError):
+        listed: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    try:
+        return [str(model["id"]) for model in listed["data"]]
+    except (LookupError, TypeError):
         return []
 
 

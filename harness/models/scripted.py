@@ -1,8 +1,8 @@
 """A model that answers from a file of rules, for exact tests and examples.
 
-Each line of the file is ``{"match": REGEX, "text": ANSWER, "delay_s": 0.0}``. The first rule whose regular
-expression is found in the conversation answers; groups fill the answer as in ``re``'s expand. The answer
-depends on the request alone, never on what was asked before.
+Each line of the file is ``{"match": REGEX, "text": ANSWER, "delay_s": 0.0}``. The first rule whose
+regular expression is found in the conversation answers; groups fill the answer as in ``re``'s
+expand. The answer depends on the request alone, never on what was asked before.
 """
 
 from __future__ import annotations
@@ -44,18 +44,21 @@ class Scripted(ChatModel):
     def __init__(self, request: ModelRequest) -> None:
         if not request.target:
             raise UsageError("scripted needs a file: --model scripted:FILE.jsonl")
-        self._path = Path(request.target).expanduser()
+        # A path may hold an '@', which stands before the revision in other models' names.
+        path = f"{request.target}@{request.revision}" if request.revision else request.target
+        self._path = Path(path).expanduser()
         self._rules: list[_Rule] = []
 
     async def start(self) -> ModelIdentity:
         """Read the rules."""
         try:
             text = self._path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot read {self._path}: {error.strerror}.") from error
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+            raise UsageError(f"cannot read {self._path}: {reason}.") from error
         self._rules = [
             _read_rule(line, f"{self._path} line {number}")
-            for number, line in enumerate(text.splitlines(), 1)
+            for number, line in enumerate(text.split("\n"), 1)
             if line.strip()
         ]
         return ModelIdentity(self._path.name, content_hash(text), "scripted", "1")
@@ -78,12 +81,13 @@ class Scripted(ChatModel):
 def _read_rule(line: str, where: str) -> _Rule:
     try:
         values = json.loads(line)
-        return _Rule(
-            re.compile(values.get("match", ""), re.DOTALL),
-            str(values["text"]),
-            float(values.get("delay_s", 0.0)),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, re.error) as error:
+        match, text = values.get("match", ""), str(values["text"])
+        # With an empty alternative the expression matches, so that the answer's groups are checked.
+        probe = re.compile(f"{match}|", re.DOTALL).search("")
+        if probe:
+            probe.expand(text)
+        return _Rule(re.compile(match, re.DOTALL), text, float(values.get("delay_s", 0.0)))
+    except (ValueError, LookupError, TypeError, AttributeError, re.error) as error:
         raise UsageError(
             f'{where} is no rule ({error}); write {{"match": REGEX, "text": ANSWER}}.'
         ) from error

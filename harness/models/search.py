@@ -1,8 +1,10 @@
 """Similarity search over a memory's entries, with whatever embedder the run names.
 
-`SimilaritySearch` keeps a ranker in step with the entries it is asked about, so that a memory has no
-index of its own to maintain or to restore. Ties are decided by age after rounding scores to six
-decimals, because the last bits of a floating-point sum depend on the order of its terms.
+`SimilaritySearch` keeps a ranker in step with the entries it is asked about, so that a memory has
+no index of its own to maintain or to restore: a score depends on the query and the entries as they
+are, to the last bit, and never on what was there before. Ties are decided by age after rounding
+scores to six decimals, because the last bits of a floating-point sum depend on the order of its
+terms.
 """
 
 from __future__ import annotations
@@ -60,33 +62,42 @@ class VectorRanker(Ranker):
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self._matrix: NDArray[np.float32] | None = None
+        self._rows = 0
 
     async def write(self, slots: Sequence[int], texts: Sequence[str]) -> None:
         """Embed texts into rows."""
         import numpy as np
 
         vectors = await self._embedder.embed(texts)
-        matrix, needed = self._matrix, max(slots) + 1
+        needed = max(self._rows, max(slots) + 1)
+        matrix = self._matrix
         if matrix is None or len(matrix) < needed:
             grown = np.zeros((max(64, 2 * needed), vectors.shape[1]), dtype=np.float32)
             if matrix is not None:
                 grown[: len(matrix)] = matrix
             self._matrix = matrix = grown
         matrix[list(slots)] = vectors
+        self._rows = needed
 
     async def scores(self, query: str, slots: Sequence[int]) -> Sequence[float]:
         """Dot products of unit vectors."""
+        import numpy as np
+
         if self._matrix is None:
             return []
         vector = (await self._embedder.embed([query]))[0]
-        return (self._matrix @ vector)[list(slots)].tolist()
+        # Not `@`: BLAS sums a row in an order that depends on how many rows there are, so a
+        # restored index would differ from one that grew in the last bits of its scores.
+        products = np.einsum("ij,j->i", self._matrix[: self._rows], vector)
+        return products[list(slots)].tolist()
 
 
 class Bm25Ranker(Ranker):
     """Okapi BM25 with k1=1.2, b=0.75 and the idf ln(1 + (N - n + .5) / (n + .5)).
 
-    Source: Robertson and Zaragoza 2009, eq. 3.15; this idf is never negative (as in Lucene). Written
-    here because the packages at hand index a fixed corpus, and a memory grows at every step.
+    Source: Robertson and Zaragoza 2009, eq. 3.15; this idf is never negative (as in Lucene).
+    Written here because the packages at hand index a fixed corpus, and a memory grows at every
+    step.
     """
 
     k1 = 1.2
@@ -136,7 +147,7 @@ class SimilaritySearch:
         self._ranker = ranker
         self._older_first = older_first
         self._slots: dict[str, int] = {}
-        self._next_slot = 0
+        self._free: list[int] = []
         self._written: dict[str, Keyed] = {}
 
     async def nearest(
@@ -163,7 +174,9 @@ class SimilaritySearch:
     async def _follow(self, entries: Mapping[str, Keyed]) -> None:
         """Bring the ranker up to the entries as they are now."""
         gone = [one for one in self._written if one not in entries]
-        self._ranker.drop([self._slots.pop(one) for one in gone])
+        freed = [self._slots.pop(one) for one in gone]
+        self._ranker.drop(freed)
+        self._free.extend(freed)
         for one in gone:
             del self._written[one]
         changed = list[tuple[str, Keyed]]()
@@ -179,8 +192,7 @@ class SimilaritySearch:
             return
         for one, _ in changed:
             if one not in self._slots:
-                self._slots[one] = self._next_slot
-                self._next_slot += 1
+                self._slots[one] = self._free.pop() if self._free else len(self._slots)
         slots = [self._slots[one] for one, _ in changed]
         await self._ranker.write(slots, [entry.key for _, entry in changed])
         self._written.update(changed)

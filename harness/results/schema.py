@@ -1,7 +1,8 @@
 """Schema version 1 of the result tables, and the records that become their rows.
 
-Only nullable columns are ever added; a golden file in the tests pins what exists. Free-form values are
-JSON in a string column. Strings are plain, because dictionary columns cannot be grouped across files.
+Only nullable columns are ever added; a golden file in the tests pins what exists. Free-form values
+are JSON in a string column. Strings are plain, because dictionary columns cannot be grouped across
+files.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Stream methods: agents, memories, controls, and the pairs that a paper names."""

@@ -66,7 +66,6 @@ class MemoryContext:
     """Ranks entries by similarity to a query, with the run's embedder."""
     seed_text: str
     """Names this stream and its seeds; source of all randomness."""
-    single_turn: bool
     demonstrations: Callable[[int], Sequence[Experience]] = lambda _count: ()
     """Solved examples of the task that are disjoint from its items."""
 
@@ -87,6 +86,8 @@ class Memory(ABC):
     needs: ClassVar[tuple[Need, ...]] = ()
     stateful: ClassVar[bool] = True
     """False promises that no item depends on another: order cannot matter."""
+    needs_similarity: ClassVar[bool] = True
+    """False promises that `MemoryContext.similarity` is never asked: no embedder is loaded."""
     rebuilt_from_entries: ClassVar[bool] = False
     """True if `restore` can rebuild the memory from its entries alone; else it is dumped at
     every commit."""

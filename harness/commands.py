@@ -1,0 +1,221 @@
+"""What the verbs do and print; `harness.cli` only parses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from harness.plan import Plan, expand
+from harness.results.schema import RunStatus
+from harness.results.store import ResultsStore, RunSummary
+from harness.sweep import Sweep
+
+EXIT_FAILED = 1
+ALPHA = 0.05
+
+
+async def run_sweep(sweep: Sweep, *, as_json: bool) -> int:
+    """Execute a sweep; returns the exit code."""
+    from harness.executors import LocalExecutor
+    from harness.progress import open_progress
+
+    store = ResultsStore(sweep.results)
+    store.prepare()
+    plan = expand(sweep)
+    for line in _design_lines(plan):
+        typer.echo(line, err=True)
+    with open_progress() as progress:
+        outcomes = await LocalExecutor(store, progress).execute(plan)
+    if as_json:
+        rows = [
+            {
+                "run_id": one.run_id,
+                "method": one.run.spec.label,
+                "model": one.run.spec.model,
+                "order": one.run.spec.order,
+                "sample_seed": one.run.spec.sample_seed,
+                "status": str(one.status) if one.status else "skipped",
+                "score": one.score,
+                "n_done": one.n_done,
+                "n_planned": one.run.n_samples,
+                "n_failed": one.n_failed,
+                "n_invalid": one.n_invalid,
+                "n_error": one.n_error,
+                "note": one.note,
+            }
+            for one in outcomes
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        _print_outcomes(outcomes, sweep)
+    return 0 if all(one.good or one.run.skipped for one in outcomes) else EXIT_FAILED
+
+
+def print_plan(sweep: Sweep, *, as_json: bool) -> None:
+    """Print the matrix of a sweep: what would run, and what would not, and why."""
+    plan = expand(sweep)
+    if as_json:
+        rows = [
+            {
+                **run.spec.model_dump(),
+                "work_key": run.spec.work_key(),
+                "n_samples": run.n_samples,
+                "n_streams": len(run.streams),
+                "skipped": run.skipped,
+            }
+            for run in plan.runs
+        ]
+        document = {
+            "runs": rows,
+            "clusters": plan.clusters,
+            "comparisons": plan.comparisons,
+            "smallest_adjusted_p": plan.smallest_p(),
+        }
+        typer.echo(json.dumps(document, indent=2))
+        return
+    cells = [
+        (
+            run.spec.label,
+            run.spec.model,
+            run.spec.order,
+            str(run.spec.sample_seed),
+            f"{run.n_samples} in {len(run.streams)} streams",
+            f"skipped: {run.skipped}" if run.skipped else "runnable",
+        )
+        for run in plan.runs
+    ]
+    typer.echo(f"{sweep.task} / {plan.runs[0].spec.subset}, {plan.runs[0].spec.task_version}")
+    _print_columns([("method", "model", "order", "seed", "samples", "state"), *cells])
+    for line in _design_lines(plan):
+        typer.echo(line)
+
+
+def print_preview(sweep: Sweep, *, as_json: bool) -> None:
+    """Print the first prompt of every method."""
+    import asyncio
+
+    from harness.preview import previews
+
+    found = asyncio.run(previews(expand(sweep)))
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+        return
+    for one in found:
+        typer.echo(f"=== {one.run}, item {one.sample_id}, at most {one.max_tokens} new tokens")
+        for message in one.messages:
+            typer.echo(f"--- {message.role}\n{message.content}")
+        typer.echo("")
+
+
+def list_results(folder: Path, *, as_json: bool) -> int:
+    """List the runs of a results folder; exit code 1 if a file could not be read."""
+    store = ResultsStore(folder)
+    runs = store.runs()
+    if as_json:
+        typer.echo(json.dumps([asdict(run) for run in runs], indent=2))
+    elif not runs:
+        typer.echo(f"no runs in {folder}; make some with: harness run --task evo-memory")
+    else:
+        heading = ("run", "task", "method", "model", "order", "seed", "status", "samples", "score")
+        _print_columns([heading, *(_result_cells(run) for run in runs)])
+    for problem in store.problems:
+        typer.echo(f"warning: {problem}", err=True)
+    return EXIT_FAILED if store.problems else 0
+
+
+def print_memory(
+    folder: Path,
+    run_id: str,
+    *,
+    stream: str | None,
+    at: int | None,
+    between: tuple[int, int] | None,
+    as_json: bool,
+) -> None:
+    """Print a memory's timeline, its entries at a step, or what changed between two."""
+    from rich.console import Console
+
+    from harness.results import memory, memory_text
+
+    store = ResultsStore(folder)
+    found = store.find(run_id)
+    rows = store.memory(found.run_id)
+    chosen = stream if stream is not None else memory.first_stream(rows)
+    console = Console()
+    view: Any
+    if between is not None:
+        view = memory.diff(rows, chosen, *between)
+        printer: Any = memory_text.print_diff
+    elif at is not None:
+        view, printer = memory.state_at(rows, chosen, at), memory_text.print_state
+    else:
+        view, printer = memory.timeline(rows, chosen), memory_text.print_timeline
+    if as_json:
+        typer.echo(json.dumps(memory.as_json(view), indent=2))
+        return
+    typer.echo(f"run {found.run_id}: {found.method} on {found.task}/{found.subset}, stream {chosen}")
+    printer(view, console)
+
+
+def _design_lines(plan: Plan) -> list[str]:
+    """What the design can decide, said before anything runs."""
+    if plan.comparisons == 0:
+        return []
+    smallest = plan.smallest_p()
+    line = (
+        f"design: {plan.clusters} streams, {plan.comparisons} comparisons with the baseline; "
+        f"smallest adjusted p it can reach: {smallest:.2g}"
+    )
+    if smallest >= ALPHA:
+        line += f" - every verdict will be inconclusive at {ALPHA}; use more streams"
+    return [line]
+
+
+def _print_outcomes(outcomes: list[Any], sweep: Sweep) -> None:
+    cells = [("method", "model", "run", "status", "samples", "score", "note")]
+    for one in outcomes:
+        counts = [f"{one.n_done} of {one.run.n_samples}"]
+        for number, word in ((one.n_failed, "failed"), (one.n_invalid, "invalid")):
+            counts += [f"{number} {word}"] if number else []
+        cells.append(
+            (
+                one.run.spec.label,
+                one.run.spec.model,
+                one.run_id,
+                str(one.status or "not run"),
+                ", ".join(counts),
+                "n/a" if one.score is None else f"{one.score:.3f}",
+                one.note,
+            )
+        )
+    _print_columns(cells)
+    typer.echo(f"\nleaderboard: harness leaderboard {sweep.task} --results {sweep.results}")
+
+
+def _result_cells(run: RunSummary) -> tuple[str, ...]:
+    done = f"{run.n_done} of {run.n_planned}" + (f", {run.n_error} errors" if run.n_error else "")
+    score = "n/a" if run.score is None else f"{run.score:.3f}"
+    if run.status is not RunStatus.COMPLETE and run.score is not None:
+        score += " so far"
+    return (
+        run.run_id,
+        f"{run.task}/{run.subset}",
+        run.method,
+        run.model,
+        run.order,
+        str(run.sample_seed),
+        str(run.status),
+        done,
+        score,
+    )
+
+
+def _print_columns(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        typer.echo("  ".join(cells).rstrip())

@@ -1,0 +1,239 @@
+"""Where runs execute: this process. (A cluster would be another class with the same `execute`.)
+
+All lanes of all runs share one pool of places, as many as requests may be in flight, so that streams
+fill the model's batches whatever run they belong to. A run is published as soon as its last lane ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from harness.errors import HarnessError, InfrastructureError, MethodError, StorageError
+from harness.models.chat import ChatModel, ModelIdentity, ModelKind
+from harness.models.client import Gate
+from harness.models.search import Ranker
+from harness.plan import Plan, PlannedRun, open_model
+from harness.protocols.stream.loop import Lane, run_lane
+from harness.results.schema import RunStatus, SampleRecord, Status
+from harness.results.store import Attempt, JournalHeld, ResultsStore, RunSummary
+from harness.runner import Execution, run_code_hash
+
+
+class Progress(Protocol):
+    """Who wants to know how far the work is."""
+
+    def status(self, text: str) -> None:
+        """Something that takes a while begins."""
+        ...
+
+    def begin(self, run_id: str, label: str, total: int, done: int) -> None:
+        """A run begins, with samples that are already there."""
+        ...
+
+    def advance(self, run_id: str, record: SampleRecord) -> None:
+        """A sample is finished."""
+        ...
+
+    def end(self, run_id: str) -> None:
+        """A run is published, or given up."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What became of a planned run."""
+
+    run: PlannedRun
+    run_id: str = ""
+    status: RunStatus | None = None
+    """None where nothing was executed."""
+    n_done: int = 0
+    n_failed: int = 0
+    n_invalid: int = 0
+    n_error: int = 0
+    score: float | None = None
+    note: str = ""
+    """Why nothing was executed, or what went wrong first."""
+
+    @property
+    def good(self) -> bool:
+        """Whether the run is complete without failed samples, now or before."""
+        return self.status is RunStatus.COMPLETE and self.n_failed == 0
+
+
+@dataclass(frozen=True)
+class _Engine:
+    gate: Gate
+    identity: ModelIdentity
+
+
+class LocalExecutor:
+    """Executes runs in this process."""
+
+    def __init__(self, store: ResultsStore, progress: Progress) -> None:
+        self._store = store
+        self._progress = progress
+
+    async def execute(self, plan: Plan) -> list[RunOutcome]:
+        """Execute the runnable runs of a plan; equal finished ones are left as they are.
+
+        Raises:
+            UsageError: a model cannot be started.
+            StorageError: results can no longer be written; everything has stopped.
+        """
+        outcomes = dict[int, RunOutcome]()
+        attempts = list[tuple[int, PlannedRun, Attempt]]()
+        async with AsyncExitStack() as stack:
+            for position, run in enumerate(plan.runs):
+                if run.skipped:
+                    outcomes[position] = RunOutcome(run, note=f"skipped: {run.skipped}")
+                    continue
+                claimed = self._claim(run, fresh=plan.sweep.fresh)
+                if isinstance(claimed, RunOutcome):
+                    outcomes[position] = claimed
+                else:
+                    stack.callback(claimed.journal.close)
+                    attempts.append((position, run, claimed))
+            engines = await self._start_models(plan, [run for _, run, _ in attempts], stack)
+            ranker = await self._start_embedder(plan, [run for _, run, _ in attempts], stack)
+            places = asyncio.Semaphore(plan.sweep.max_in_flight)
+            jobs = [
+                self._run(run, attempt, plan, engines[run.spec.model], ranker, places)
+                for _, run, attempt in attempts
+            ]
+            for (position, _, _), outcome in zip(attempts, await _all(jobs), strict=True):
+                outcomes[position] = outcome
+        return [outcomes[position] for position in sorted(outcomes)]
+
+    def _claim(self, run: PlannedRun, *, fresh: bool) -> Attempt | RunOutcome:
+        try:
+            claimed = self._store.claim(run.spec.work_key(), run_code_hash(run), fresh=fresh)
+        except JournalHeld as error:
+            return RunOutcome(run, note=str(error))
+        if isinstance(claimed, RunSummary):
+            return RunOutcome(
+                run,
+                claimed.run_id,
+                claimed.status,
+                n_done=claimed.n_done,
+                score=claimed.score,
+                note="nothing to do: finished before (--fresh starts again)",
+            )
+        return claimed
+
+    async def _start_models(
+        self, plan: Plan, runs: Sequence[PlannedRun], stack: AsyncExitStack
+    ) -> dict[str, _Engine]:
+        engines = dict[str, _Engine]()
+        for name in dict.fromkeys(run.spec.model for run in runs):
+            model: ChatModel = open_model(name, plan.sweep, ModelKind.CHAT)
+            stack.push_async_callback(model.close)
+            self._progress.status(f"starting model {name} ...")
+            engines[name] = _Engine(Gate(model, plan.sweep.max_in_flight), await model.start())
+        return engines
+
+    async def _start_embedder(
+        self, plan: Plan, runs: Sequence[PlannedRun], stack: AsyncExitStack
+    ) -> Callable[[], Ranker]:
+        names = {run.spec.embedder for run in runs if run.spec.embedder}
+        if not names:
+            return NoRanker
+        name = plan.sweep.embedder
+        embedder = open_model(name, plan.sweep, ModelKind.EMBEDDER)
+        stack.push_async_callback(embedder.close)
+        self._progress.status(f"starting embedder {name} ...")
+        await embedder.start()
+        return embedder.ranker
+
+    async def _run(
+        self,
+        run: PlannedRun,
+        attempt: Attempt,
+        plan: Plan,
+        engine: _Engine,
+        ranker: Callable[[], Ranker],
+        places: asyncio.Semaphore,
+    ) -> RunOutcome:
+        execution = Execution(run, attempt, self._store, plan.sweep)
+        run_id, first_problem = attempt.run_id, list[str]()
+        self._progress.begin(run_id, run_title(run), run.n_samples, execution.n_finished)
+
+        def on_sample(record: SampleRecord) -> None:
+            if record.status in (Status.ERROR, Status.FAILED) and not first_problem:
+                first_problem.append(f"{record.sample_id} {record.status}: {record.error}")
+            self._progress.advance(run_id, record)
+
+        async def play(lane: Lane) -> None:
+            async with places:
+                await run_lane(lane)
+
+        try:
+            lanes = await execution.lanes(engine.gate, ranker, on_sample)
+            await _all([play(lane) for lane in lanes])
+        except StorageError:
+            raise
+        except (MethodError, InfrastructureError) as error:
+            first_problem.insert(0, str(error))
+        finally:
+            self._progress.end(run_id)
+        row = execution.publish(engine.identity)
+        return RunOutcome(
+            run,
+            run_id,
+            RunStatus(row["status"]),
+            n_done=row["n_done"],
+            n_failed=row["n_failed"],
+            n_invalid=row["n_invalid"],
+            n_error=row["n_error"],
+            score=dict(row["metrics"]).get("score"),
+            note=first_problem[0] if first_problem else "",
+        )
+
+
+class NoRanker(Ranker):
+    """Stands where no method of a sweep said that it needs similarities."""
+
+    async def write(self, slots: Sequence[int], texts: Sequence[str]) -> None:
+        """Refuse."""
+        raise MethodError(
+            "the memory asked for similarities but declares needs_similarity = False; set it True"
+        )
+
+    async def scores(self, query: str, slots: Sequence[int]) -> Sequence[float]:
+        """Refuse."""
+        raise MethodError("no embedder was started")
+
+
+def run_title(run: PlannedRun) -> str:
+    """A short name for a run in displays: the method, and what else varies."""
+    spec = run.spec
+    extras = [spec.order] if spec.order != "native" else []
+    if spec.sample_seed:
+        extras.append(f"seed {spec.sample_seed}")
+    return " ".join([spec.label, *extras])
+
+
+async def _all(jobs: Sequence[Awaitable[Any]]) -> list[Any]:
+    """Await all; at the first exception the others are cancelled and it alone is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_one(job)) for job in jobs]
+    except BaseExceptionGroup as failures:
+        raise _first(failures) from None
+    return [task.result() for task in tasks]
+
+
+async def _one(job: Awaitable[Any]) -> Any:
+    return await job
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The most telling exception of a group: one of ours before anything else."""
+    leaves = list[BaseException]()
+    for error in group.exceptions:
+        leaves.append(_first(error) if isinstance(error, BaseExceptionGroup) else error)
+    return next((one for one in leaves if isinstance(one, HarnessError)), leaves[0])

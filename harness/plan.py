@@ -1,0 +1,189 @@
+"""From lists to runs: which are runnable, which are skipped and why, before anything heavy loads.
+
+`expand` crosses methods, models, seeds and orders of a `Sweep`. What is wrong for every run is an error
+at once; what is wrong for one of them is a reason beside it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from harness import options
+from harness.data import content_hash
+from harness.errors import UsageError
+from harness.methods import Method, resolve
+from harness.models.chat import ModelKind, ModelRequest, Sampling
+from harness.protocols.stream.task import StreamTask
+from harness.protocols.stream.types import Item
+from harness.registry import Kind, find, require
+from harness.spec import RunSpec
+from harness.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a plan."""
+
+    spec: RunSpec
+    task: StreamTask
+    method: Method
+    streams: tuple[tuple[str, tuple[Item, ...]], ...]
+    """(stream id, its items in the order of the run)."""
+    skipped: str = ""
+    """Why it cannot run; empty if it can."""
+
+    @property
+    def n_samples(self) -> int:
+        """Planned samples."""
+        return sum(len(items) for _, items in self.streams)
+
+    def data_hash(self) -> str:
+        """Hash of the planned items, whatever their order."""
+        return content_hash(
+            *sorted(f"{one.sample_id}={one.content_hash}" for _, run in self.streams for one in run)
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a sweep, and what their design can decide."""
+
+    sweep: Sweep
+    runs: tuple[PlannedRun, ...]
+    clusters: int
+    """Independent streams of a run."""
+    comparisons: int
+    """Methods that are compared with the task's baseline."""
+
+    @property
+    def runnable(self) -> tuple[PlannedRun, ...]:
+        """The runs that can be executed."""
+        return tuple(run for run in self.runs if not run.skipped)
+
+    def smallest_p(self) -> float:
+        """Smallest adjusted p that a comparison with the baseline can reach."""
+        from harness.statistics import smallest_attainable_p
+
+        return smallest_attainable_p(self.clusters, max(1, self.comparisons))
+
+
+def expand(sweep: Sweep) -> Plan:
+    """Expand a sweep.
+
+    Raises:
+        UsageError: something is wrong for every run.
+    """
+    task = open_task(sweep)
+    sampling = options.build(
+        Sampling, {**task.sampling_defaults(), **sweep.sampling}, "sampling (-M)"
+    )
+    seeds = sweep.sample_seeds()
+    if sampling.greedy and len(seeds) > 1:
+        raise UsageError(
+            f"{len(seeds)} sample seeds under greedy decoding are copies, not samples; "
+            "use one seed, or -M temperature=0.7."
+        )
+    methods = [resolve(text, task.protocol) for text in sweep.method or task.default_methods]
+    models = sweep.model or (task.default_model,)
+    items = _limited(task.items(sweep.data_seed), sweep.limit)
+    streams = {order: order_streams(items, order) for order in sweep.orders()}
+    runs = dict[str, PlannedRun]()
+    for method, model, order, seed in product(methods, models, sweep.orders(), seeds):
+        spec = RunSpec(
+            task=sweep.task,
+            task_version=task.version,
+            subset=task.subset,
+            task_options=_differing(task),
+            method=method.canonical(),
+            label=method.label,
+            model=str(ModelRequest.parse(model)),
+            embedder=sweep.embedder if method.right.type.needs_similarity else "",
+            sampling=sampling.given(),
+            limit=sweep.limit,
+            order=order,
+            data_seed=sweep.data_seed,
+            sample_seed=seed,
+        )
+        reason = _skip_reason(method, order, items)
+        run = PlannedRun(spec, task, method, streams[order], reason)
+        runs.setdefault(spec.work_key(), run)
+    baseline = resolve(task.baseline, task.protocol).canonical()
+    compared = {run.spec.method for run in runs.values() if not run.skipped} - {baseline}
+    clusters = len({item.stream_id for item in items})
+    return Plan(sweep, tuple(runs.values()), clusters, len(compared))
+
+
+def open_task(sweep: Sweep) -> StreamTask:
+    """Load the task of a sweep with its options and check what it needs."""
+    task_type: Any = find(Kind.TASK, sweep.task).load()
+    if not (isinstance(task_type, type) and issubclass(task_type, StreamTask)):
+        raise UsageError(f"task '{sweep.task}' follows no protocol that this version knows.")
+    chosen = options.build(task_type.Options, sweep.task_options, f"task '{sweep.task}'")
+    require(task_type.needs(chosen), f"task '{sweep.task}'")
+    return task_type(chosen)
+
+
+def open_model(text: str, sweep: Sweep, kind: ModelKind) -> Any:
+    """Construct a chat model or an embedder by name; nothing is loaded yet.
+
+    Raises:
+        UsageError: the name, an argument or the kind is wrong, or a package is missing.
+    """
+    request = ModelRequest.parse(
+        text,
+        tuple(sweep.model_args.items()) if kind is ModelKind.CHAT else (),
+        sweep.base_url,
+    )
+    model_type: Any = find(Kind.MODEL, request.name, str(kind)).load()
+    require(model_type.needs, f"model '{request.name}'")
+    return model_type(request)
+
+
+def order_streams(items: Sequence[Item], order: str) -> tuple[tuple[str, tuple[Item, ...]], ...]:
+    """Group items by stream and put each stream in order.
+
+    ``easy-hard`` and ``hard-easy`` keep the native order among equals; items without a difficulty come last.
+    """
+    streams = dict[str, list[Item]]()
+    for item in items:
+        streams.setdefault(item.stream_id, []).append(item)
+    kind, _, seed = order.partition(":")
+    for stream_id, members in streams.items():
+        if kind == "shuffle":
+            random.Random(f"{seed}/{stream_id}").shuffle(members)
+        elif kind in ("easy-hard", "hard-easy"):
+            sign = 1 if kind == "easy-hard" else -1
+            members.sort(
+                key=lambda one: (one.difficulty is None, sign * (one.difficulty or 0.0)),
+            )
+    return tuple((stream_id, tuple(members)) for stream_id, members in streams.items())
+
+
+def _limited(items: Sequence[Item], limit: int | None) -> Sequence[Item]:
+    if not items:
+        raise UsageError("the task has no items with these options.")
+    return items[:limit] if limit else items
+
+
+def _skip_reason(method: Method, order: str, items: Sequence[Item]) -> str:
+    for need in method.needs:
+        if not need.installed():
+            return f"needs '{need.package}': pip install 'method-harness[{need.extra}]'"
+    if order in ("easy-hard", "hard-easy") and all(item.difficulty is None for item in items):
+        return "the items of this subset have no difficulty to order by"
+    return ""
+
+
+def _differing(task: StreamTask) -> dict[str, Any]:
+    """Options of the task that differ from their defaults."""
+    chosen = task.options.given()
+    defaults = {
+        name: field.get_default(call_default_factory=True)
+        for name, field in type(task.options).model_fields.items()
+    }
+    plain = type(task.options).model_construct(**defaults).given()
+    return {name: value for name, value in chosen.items() if value != plain[name]}

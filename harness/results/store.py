@@ -1,0 +1,410 @@
+"""The results folder: plain parquet, one writer per file, any number of processes and machines.
+
+Layout: ``runs/RUN.parquet``, ``samples/task=TASK/RUN.parquet``, ``traces/task=TASK/RUN.parquet``, ``artifacts/RUN/``,
+and ``journal/RUN.jsonl`` while a run is unfinished or has errors. Everything is written to a temporary name
+and renamed. The runs row is written last: it is the commit mark.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ResultsError, StorageError, UnknownName
+from harness.results import journal as journals
+from harness.results.journal import Journal, JournalHeld
+from harness.results.schema import RunStatus, SampleRecord, Status, tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run as ``harness results`` lists it, finished or not."""
+
+    run_id: str
+    work_key: str
+    code_hash: str
+    task: str
+    subset: str
+    method: str
+    model: str
+    order: str
+    sample_seed: int
+    status: RunStatus
+    n_planned: int
+    n_done: int
+    n_error: int
+    score: float | None
+    started_at: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A run to execute: fresh, or one to continue."""
+
+    run_id: str
+    journal: Journal
+    continued: bool
+
+
+def new_run_id() -> str:
+    """A ULID: 48 bits of milliseconds, 80 random bits; sorts by time."""
+    value = (int(time.time() * 1000) << 80) | secrets.randbits(80)
+    return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+
+class ResultsStore:
+    """A results folder that is open for reading and, after `prepare`, for writing."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root).expanduser()
+        self.problems: list[str] = []
+        """Files that could not be read, named; filled by the reading methods."""
+
+    def prepare(self) -> None:
+        """Make sure that results can be written, before anything is computed.
+
+        Raises:
+            ResultsError: the folder cannot be made or written to.
+        """
+        try:
+            for name in ("runs", "samples", "traces", "artifacts", "journal"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".probe-{uuid.uuid4().hex}"
+            probe.write_bytes(b"probe")
+            probe.unlink()
+        except OSError as error:
+            raise ResultsError(
+                f"cannot write results to '{self.root}' ({error.strerror}); choose another folder "
+                "with --results."
+            ) from error
+
+    def artifacts(self, run_id: str) -> Path:
+        """Folder for what belongs to a run and is no table."""
+        return self.root / "artifacts" / run_id
+
+    def claim(self, work_key: str, code_hash: str, *, fresh: bool) -> Attempt | RunSummary:
+        """Choose what to do for a piece of work.
+
+        Returns:
+            A finished run with equal key and code (nothing to do), or the attempt to execute: the newest
+            unfinished one, else a new one.
+
+        Raises:
+            JournalHeld: another process is executing it.
+        """
+        with self._locked():
+            equal = [
+                run
+                for run in self.runs()
+                if (run.work_key, run.code_hash) == (work_key, code_hash)
+            ]
+            if not fresh and equal:
+                newest = max(equal, key=lambda run: run.run_id)
+                if newest.status is RunStatus.COMPLETE:
+                    self._journal_path(newest.run_id).unlink(missing_ok=True)
+                    return newest
+                return Attempt(newest.run_id, Journal(self._journal_path(newest.run_id)), True)
+            run_id = new_run_id()
+            return Attempt(run_id, Journal(self._journal_path(run_id)), False)
+
+    def publish(
+        self,
+        run: Mapping[str, Any],
+        records: Iterable[SampleRecord],
+        journal: Journal,
+    ) -> None:
+        """Write samples, traces, memory and then the run's row; drop the journal of a whole run.
+
+        Raises:
+            StorageError: a table could not be written; the journal stays, nothing is lost.
+        """
+        run_id, task = str(run["run_id"]), str(run["task"])
+        rows = sorted(records, key=lambda one: (one.stream_id, one.step))
+        try:
+            partition = f"task={task}"
+            self._write(
+                self.root / "samples" / partition / f"{run_id}.parquet",
+                [_sample_row(run_id, one) for one in rows],
+                tables().samples,
+            )
+            self._write(
+                self.root / "traces" / partition / f"{run_id}.parquet",
+                [_trace_row(run_id, one) for one in rows],
+                tables().traces,
+            )
+            self._write(
+                self.artifacts(run_id) / "memory.parquet",
+                [row for one in rows for row in _memory_rows(run_id, one)],
+                tables().memory,
+            )
+            self._write(self.root / "runs" / f"{run_id}.parquet", [dict(run)], tables().runs)
+        except OSError as error:
+            raise StorageError(
+                f"cannot write the tables of run {run_id} to {self.root}: {error.strerror}; make "
+                "room and run the same command again, nothing is asked twice."
+            ) from error
+        if run["status"] == RunStatus.COMPLETE:
+            journal.delete()
+
+    def runs(self) -> list[RunSummary]:
+        """List runs, oldest first: published ones, and unfinished ones from their journals."""
+        found = {run.run_id: run for run in self._published()}
+        for path in sorted((self.root / "journal").glob("*.jsonl")):
+            if path.stem not in found:
+                unfinished = self._unfinished(path)
+                if unfinished:
+                    found[path.stem] = unfinished
+        return [found[run_id] for run_id in sorted(found)]
+
+    def find(self, run_id: str) -> RunSummary:
+        """Find a run by its id, a unique beginning or end of it, or ``latest``.
+
+        Raises:
+            UnknownName: no or several runs match.
+        """
+        runs = self.runs()
+        if run_id == "latest" and runs:
+            return runs[-1]
+        wanted = run_id.upper()
+        matching = [one for one in runs if one.run_id.startswith(wanted)]
+        matching = matching or [one for one in runs if one.run_id.endswith(wanted)]
+        if len(matching) == 1:
+            return matching[0]
+        many = f"{len(matching)} runs begin with it." if matching else ""
+        hint = f"{many} harness results --results {self.root} lists them.".strip()
+        raise UnknownName("run", run_id, (one.run_id for one in runs), hint)
+
+    def run_rows(self, run_ids: Sequence[str] | None = None) -> pd.DataFrame:
+        """The runs table, every column; unreadable files are named in `problems`."""
+        import pandas as pd
+
+        rows = [row for _, row in self._run_rows() if run_ids is None or row["run_id"] in run_ids]
+        for row in rows:
+            row["metrics"] = dict(row["metrics"] or ())
+        return pd.DataFrame(rows, columns=tables().runs.names)
+
+    def samples(self, task: str, run_ids: Sequence[str]) -> pd.DataFrame:
+        """The samples of runs; metrics as dictionaries."""
+        frame = self._select("samples", task, run_ids)
+        frame["metrics"] = [dict(one) for one in frame["metrics"]]
+        return frame
+
+    def traces(self, task: str, run_ids: Sequence[str]) -> pd.DataFrame:
+        """The texts of runs."""
+        return self._select("traces", task, run_ids)
+
+    def memory(self, run_id: str) -> pd.DataFrame:
+        """What a run did to its memories, one row for each entry added, changed, removed or read."""
+        import pyarrow.parquet as pq
+
+        path = self.artifacts(run_id) / "memory.parquet"
+        if not path.is_file():
+            raise ResultsError(
+                f"run {run_id} has no published memory yet; let it finish with the same command."
+            )
+        return pq.read_table(path, schema=tables().memory).to_pandas()
+
+    def _select(self, table: str, task: str, run_ids: Sequence[str]) -> pd.DataFrame:
+        import duckdb
+
+        folder = self.root / table / f"task={task}"
+        paths = [str(folder / f"{one}.parquet") for one in run_ids]
+        schema = getattr(tables(), table)
+        missing = [path for path in paths if not Path(path).is_file()]
+        if missing:
+            raise ResultsError(f"{missing[0]} is missing; its run is listed but has no {table}.")
+        if not paths:
+            return schema.empty_table().to_pandas()
+        columns = ", ".join(f'"{name}"' for name in schema.names)
+        return duckdb.sql(
+            f"select {columns} from read_parquet($paths, union_by_name=true) "  # noqa: S608
+            'order by run_id, stream_id, "step", "repeat"',
+            params={"paths": paths},
+        ).df()
+
+    def _published(self) -> Iterator[RunSummary]:
+        for path, row in self._run_rows():
+            metrics = dict(row["metrics"] or ())
+            try:
+                yield RunSummary(
+                    **{name: row[name] for name in ("run_id", "work_key", "code_hash", "task")},
+                    **{name: row[name] for name in ("subset", "method", "model", "order")},
+                    sample_seed=row["sample_seed"],
+                    status=RunStatus(row["status"]),
+                    n_planned=row["n_planned"],
+                    n_done=row["n_done"],
+                    n_error=row["n_error"],
+                    score=metrics.get("score"),
+                    started_at=_time_text(row["started_at"]),
+                )
+            except ValueError as error:
+                self._note(path, str(error))
+
+    def _run_rows(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        for path in sorted((self.root / "runs").glob("*.parquet")):
+            try:
+                rows = pq.read_table(path, schema=tables().runs).to_pylist()
+            except (OSError, pa.ArrowException, ValueError) as error:
+                self._note(path, str(error).splitlines()[0])
+                continue
+            if len(rows) != 1 or rows[0]["run_id"] != path.stem:
+                self._note(path, "holds no single run of that name")
+                continue
+            yield path, rows[0]
+
+    def _unfinished(self, path: Path) -> RunSummary | None:
+        header: dict[str, Any] | None = None
+        done = dict[str, Status]()
+        scores = dict[str, float]()
+        try:
+            for record in journals.read(path):
+                if record["kind"] == "run":
+                    header = record
+                elif record["kind"] == "sample":
+                    done[record["record"]["sample_id"]] = Status(record["record"]["status"])
+                    if record["record"]["score"] is not None:
+                        scores[record["record"]["sample_id"]] = record["record"]["score"]
+        except (OSError, ValueError, KeyError) as error:
+            self._note(path, f"unreadable journal ({error})")
+            return None
+        if header is None:
+            return None
+        errors = sum(status is Status.ERROR for status in done.values())
+        return RunSummary(
+            run_id=path.stem,
+            **header["summary"],
+            status=RunStatus.RUNNING if _is_held(path) else RunStatus.INTERRUPTED,
+            n_done=len(done) - errors,
+            n_error=errors,
+            score=sum(scores.values()) / len(scores) if scores else None,
+        )
+
+    def _write(self, path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            pq.write_table(pa.Table.from_pylist(rows, schema), scratch, compression="zstd")
+            os.replace(scratch, path)
+        finally:
+            scratch.unlink(missing_ok=True)
+
+    def _journal_path(self, run_id: str) -> Path:
+        return self.root / "journal" / f"{run_id}.jsonl"
+
+    def _note(self, path: Path, reason: str) -> None:
+        note = f"skipped {path.relative_to(self.root)}: {reason}"
+        if note not in self.problems:
+            self.problems.append(note)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let one process at a time choose its attempt."""
+        with (self.root / "journal" / ".claim").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _time_text(value: datetime | None) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if value else ""
+
+
+def _keys(run_id: str, one: SampleRecord) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "sample_id": one.sample_id,
+        "repeat": one.repeat,
+        "checkpoint": one.checkpoint,
+        "stream_id": one.stream_id,
+        "step": one.step,
+        "attempt": one.attempt,
+    }
+
+
+def _sample_row(run_id: str, one: SampleRecord) -> dict[str, Any]:
+    return {
+        **_keys(run_id, one),
+        "sample_hash": one.sample_hash,
+        "source_id": one.source_id,
+        "group": one.group,
+        "score": one.score,
+        "metrics": list(one.metrics.items()),
+        "status": str(one.status),
+        "error_type": one.error_type,
+        "error": one.error,
+        "input_tokens": one.input_tokens,
+        "output_tokens": one.output_tokens,
+        "latency_s": one.latency_s,
+        "extra": json.dumps(dict(one.extra)),
+    }
+
+
+def _trace_row(run_id: str, one: SampleRecord) -> dict[str, Any]:
+    trace = one.trace
+    return {
+        **_keys(run_id, one),
+        "calls": json.dumps(trace.get("calls", [])),
+        "trajectory": json.dumps(trace.get("trajectory", [])),
+        "context": json.dumps(trace.get("context", {})),
+        "output": trace.get("output", ""),
+    }
+
+
+def _memory_rows(run_id: str, one: SampleRecord) -> Iterator[dict[str, Any]]:
+    place = {
+        "run_id": run_id,
+        "stream_id": one.stream_id,
+        "step": one.step,
+        "sample_id": one.sample_id,
+        "fingerprint": one.memory.get("fingerprint", ""),
+    }
+    for operation in ("added", "changed"):
+        for entry in one.memory.get(operation, ()):
+            yield {
+                **place,
+                "op": operation,
+                "entry_id": entry["id"],
+                "text": entry["text"],
+                "key": entry["key"],
+                "meta": json.dumps(entry["meta"]),
+                "written_by": entry["sample_id"],
+                "written_step": entry["step"],
+            }
+    for entry_id, similarity in one.memory.get("read", ()):
+        yield {**place, "op": "read", "entry_id": entry_id, "similarity": similarity}
+    for operation in ("pruned", "removed"):
+        for entry_id in one.memory.get(operation, ()):
+            yield {**place, "op": operation, "entry_id": entry_id}
+
+
+__all__ = ["Attempt", "JournalHeld", "ResultsStore", "RunSummary", "new_run_id"]

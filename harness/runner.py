@@ -1,0 +1,314 @@
+"""Execute one planned run: journal, lanes, publication.
+
+`Execution` reads what the journal already holds, builds the lanes that remain, commits samples as
+they finish, and publishes the tables. It knows the stream protocol only through `Lane`.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from harness import __version__
+from harness.models.chat import ModelIdentity, Sampling
+from harness.models.client import Gate, StreamClient
+from harness.models.search import Ranker, SimilaritySearch
+from harness.plan import PlannedRun
+from harness.protocols.stream.loop import Lane, restore_memory
+from harness.protocols.stream.method import Memory, MemoryContext
+from harness.protocols.stream.settings import TieBreak
+from harness.protocols.stream.types import Delta, Entry, Item
+from harness.results import provenance
+from harness.results.schema import SCHEMA_VERSION, RunStatus, SampleRecord, Status
+from harness.results.store import Attempt, ResultsStore
+from harness.sweep import Sweep
+
+OnSample = Callable[[SampleRecord], None]
+
+
+@dataclass
+class _Past:
+    """What the journal says of earlier executions of the same attempt."""
+
+    finished: dict[str, SampleRecord] = field(default_factory=dict[str, SampleRecord])
+    tries: Counter[str] = field(default_factory=Counter[str])
+    answered: dict[str, list[Mapping[str, Any]]] = field(
+        default_factory=dict[str, list[Mapping[str, Any]]]
+    )
+    started_at: str = ""
+
+
+class Execution:
+    """One run on its way from the plan to the tables."""
+
+    def __init__(
+        self,
+        run: PlannedRun,
+        attempt: Attempt,
+        store: ResultsStore,
+        sweep: Sweep,
+    ) -> None:
+        self.run = run
+        self.run_id = attempt.run_id
+        self._journal = attempt.journal
+        self._store = store
+        self._sweep = sweep
+        self._past = self._read_journal()
+        self._errors: dict[str, SampleRecord] = {}
+        self._began = time.perf_counter()
+        if not self._past.started_at:
+            self._past.started_at = datetime.now(UTC).isoformat()
+            self._journal.append({"kind": "run", "summary": self._summary()})
+            self._save_spec()
+
+    @property
+    def n_finished(self) -> int:
+        """Samples that need not be played again."""
+        return len(self._past.finished)
+
+    async def lanes(
+        self, gate: Gate, ranker: Callable[[], Ranker], on_sample: OnSample
+    ) -> list[Lane]:
+        """Build the lanes that remain: one for each stream, or each item if no memory links them.
+
+        Raises:
+            MethodError: a memory does not come back as it was committed.
+        """
+        lanes = list[Lane]()
+        for stream_id, items in self.run.streams:
+            steps = list(enumerate(items))
+            remaining = [(s, one) for s, one in steps if one.sample_id not in self._past.finished]
+            if not remaining:
+                continue
+            if not self.run.method.right.type.stateful:
+                for step_item in remaining:
+                    lane = self._lane(stream_id, gate, ranker, on_sample)
+                    lane.items = [step_item]
+                    lanes.append(lane)
+                continue
+            lane = self._lane(stream_id, gate, ranker, on_sample)
+            lane.items = remaining
+            await self._restore(lane, items)
+            lanes.append(lane)
+        return lanes
+
+    def publish(self, identity: ModelIdentity) -> dict[str, Any]:
+        """Write the tables; returns the run's row."""
+        records = [*self._past.finished.values(), *self._errors.values()]
+        row = self._row(records, identity)
+        self._store.publish(row, records, self._journal)
+        if row["status"] == RunStatus.COMPLETE:
+            shutil.rmtree(self._store.artifacts(self.run_id) / "dumps", ignore_errors=True)
+        return row
+
+    def close(self) -> None:
+        """Release the journal."""
+        self._journal.close()
+
+    def _lane(
+        self, stream_id: str, gate: Gate, ranker: Callable[[], Ranker], on_sample: OnSample
+    ) -> Lane:
+        run, seed_text = self.run, self.run.spec.seed_text(stream_id)
+        settings = run.task.options
+        sampling = Sampling.model_validate(run.spec.sampling)
+        client = StreamClient(gate, sampling, seed_text, self._journal.append)
+        data_seed = run.spec.data_seed
+        context = MemoryContext(
+            settings=settings,
+            ask=client,
+            similarity=SimilaritySearch(
+                ranker(), older_first=settings.tie_break is TieBreak.OLDER
+            ),
+            seed_text=seed_text,
+            demonstrations=lambda count: run.task.demonstrations(count, data_seed),
+        )
+
+        def commit(record: SampleRecord) -> None:
+            self._journal.append({"kind": "sample", "record": asdict(record)})
+            kept = self._errors if record.status is Status.ERROR else self._past.finished
+            kept[record.sample_id] = record
+            on_sample(record)
+
+        left, right = run.method.parts
+        memory: Memory = right.type(right.options, context)
+        return Lane(
+            task=run.task,
+            items=[],
+            agent=left.type(left.options),
+            memory=memory,
+            client=client,
+            answered=self._past.answered,
+            attempts=self._past.tries,
+            commit=commit,
+            dumps=self._store.artifacts(self.run_id) / "dumps" / _safe(stream_id),
+        )
+
+    async def _restore(self, lane: Lane, items: tuple[Item, ...]) -> None:
+        """Bring a lane's memory to the last commit of its stream."""
+        entries: dict[str, Entry] = {}
+        last: SampleRecord | None = None
+        for item in items:
+            record = self._past.finished.get(item.sample_id)
+            if record is None:
+                break
+            last = record
+            entries = _delta(record).apply(entries)
+        if last is not None:
+            expected = str(last.memory["fingerprint"])
+            await restore_memory(lane.memory, entries, last.step, expected, lane.dumps)
+
+    def _read_journal(self) -> _Past:
+        past = _Past()
+        for record in self._journal.records():
+            if record["kind"] == "run":
+                past.started_at = record["summary"]["started_at"]
+            elif record["kind"] == "call":
+                past.answered.setdefault(record["item"], []).append(record)
+            elif record["kind"] == "sample":
+                fields = record["record"]
+                sample = SampleRecord(**{**fields, "status": Status(fields["status"])})
+                past.tries[sample.sample_id] += 1
+                if sample.status is not Status.ERROR:
+                    past.finished[sample.sample_id] = sample
+                    past.answered.pop(sample.sample_id, None)
+        return past
+
+    def _summary(self) -> dict[str, Any]:
+        spec = self.run.spec
+        return {
+            "work_key": spec.work_key(),
+            "code_hash": self.code_hash(),
+            "task": spec.task,
+            "subset": spec.subset,
+            "method": spec.label,
+            "model": spec.model,
+            "order": spec.order,
+            "sample_seed": spec.sample_seed,
+            "n_planned": self.run.n_samples,
+            "started_at": self._past.started_at,
+        }
+
+    def code_hash(self) -> str:
+        """Hash of the code that decides this run's samples."""
+        return run_code_hash(self.run)
+
+    def _save_spec(self) -> None:
+        """Write the sweep that repeats exactly this run."""
+        import yaml
+
+        spec, sweep = self.run.spec, self._sweep
+        alone = sweep.model_copy(
+            update={
+                "method": (spec.label,),
+                "model": (spec.model,),
+                "order": (spec.order,),
+                "seeds": str(spec.sample_seed),
+                "sampling": spec.sampling,
+                "task_options": self.run.task.options.given(),
+                "fresh": False,
+            }
+        )
+        folder = self._store.artifacts(self.run_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(alone.model_dump(mode="json"), sort_keys=False)
+        (folder / "spec.yaml").write_text(text, encoding="utf-8")
+
+    def _row(self, records: list[SampleRecord], identity: ModelIdentity) -> dict[str, Any]:
+        spec, run = self.run.spec, self.run
+        count = Counter(record.status for record in records)
+        done = len(records) - count[Status.ERROR]
+        whole = done == run.n_samples
+        commit, dirty = provenance.commit()
+        sources = [asdict(source) for source in run.task.data_sources()]
+        parts = [
+            {"role": part.role, "name": part.name, "options": part.options.given()}
+            for part in run.method.parts
+        ]
+        return {
+            "run_id": self.run_id,
+            "work_key": spec.work_key(),
+            "code_hash": self.code_hash(),
+            "schema_version": SCHEMA_VERSION,
+            "protocol": run.task.protocol,
+            "task": spec.task,
+            "task_version": spec.task_version,
+            "subset": spec.subset,
+            "task_options": json.dumps(run.task.options.given(), sort_keys=True),
+            "method": spec.label,
+            "method_parts": json.dumps(parts),
+            "model": spec.model,
+            "model_id": identity.id,
+            "model_revision": identity.revision,
+            "engine": identity.engine,
+            "engine_version": identity.engine_version,
+            "embedder": spec.embedder,
+            "sampling": json.dumps(spec.sampling, sort_keys=True),
+            "order": spec.order,
+            "data_seed": spec.data_seed,
+            "order_seed": spec.order_seed,
+            "sample_seed": spec.sample_seed,
+            "train_seed": spec.train_seed,
+            "data": json.dumps(sources),
+            "content_hash": run.data_hash(),
+            "sample_limit": spec.limit,
+            "n_planned": run.n_samples,
+            "n_done": done,
+            "n_failed": count[Status.FAILED],
+            "n_invalid": count[Status.INVALID],
+            "n_error": count[Status.ERROR],
+            "status": RunStatus.COMPLETE if whole else RunStatus.INCOMPLETE,
+            "started_at": datetime.fromisoformat(self._past.started_at),
+            "finished_at": datetime.now(UTC),
+            "wall_s": time.perf_counter() - self._began,
+            "input_tokens": sum(record.input_tokens for record in records),
+            "output_tokens": sum(record.output_tokens for record in records),
+            "cost": None,
+            "versions": json.dumps({"harness": __version__, **provenance.versions()}),
+            "commit": commit,
+            "dirty": dirty,
+            "platform": f"{provenance.platform_text()} {platform.python_implementation()}",
+            "argv": json.dumps(sys.argv),
+            "metrics": list(_means(records).items()),
+            "reference_run_id": None,
+        }
+
+
+def run_code_hash(run: PlannedRun) -> str:
+    """Hash of the code of a run's task and method, and of what they declare to need."""
+    types = [type(run.task), *(part.type for part in run.method.parts)]
+    needs = [*run.task.needs(run.task.options), *run.method.needs]
+    return provenance.code_hash(types, needs)
+
+
+def _means(records: list[SampleRecord]) -> dict[str, float]:
+    """Mean of the score and of every metric over the samples that have one."""
+    totals, counts = Counter[str](), Counter[str]()
+    for record in records:
+        if record.status is Status.ERROR:
+            continue
+        values = dict(record.metrics)
+        if record.score is not None:
+            values["score"] = record.score
+        totals.update(values)
+        counts.update(values.keys())
+    return {name: totals[name] / counts[name] for name in sorted(counts)}
+
+
+def _delta(record: SampleRecord) -> Delta:
+    return Delta(
+        tuple(Entry(**entry) for entry in record.memory["added"]),
+        tuple(Entry(**entry) for entry in record.memory["changed"]),
+        tuple(record.memory["removed"]),
+    )
+
+
+def _safe(stream_id: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in stream_id)

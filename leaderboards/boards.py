@@ -1,0 +1,95 @@
+"""Boards: which task, which metric, which direction, and what counts as a difference.
+
+A board is data. Built-in and third-party boards are registered alike, under ``harness.boards``; a
+task without one gets a default board as soon as runs of it exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.errors import UnknownName, UsageError
+from harness.registry import Kind, find, registered
+
+MAIN_COLUMNS = (
+    "method",
+    "n",
+    "streams",
+    "failed",
+    "score",
+    "success",
+    "progress",
+    "steps",
+    "gain",
+    "wins",
+    "p",
+    "verdict",
+)
+"""Columns of a board's first table; a column that no method has a value for is left out."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """One leaderboard.
+
+    Attributes:
+        name: what a user types.
+        task: the task whose runs it holds.
+        metric: ``score``, or the name of a metric of the samples.
+        higher_is_better: direction of the metric.
+        baseline: the method that gains are measured against.
+        min_effect: smallest difference of the metric that matters, at least 0.
+        columns: the columns of the main table, in order.
+        worst: what a failed sample counts with.
+    """
+
+    name: str
+    task: str
+    metric: str = "score"
+    higher_is_better: bool = True
+    baseline: str = "baseline"
+    min_effect: float = 0.01
+    columns: tuple[str, ...] = MAIN_COLUMNS
+    worst: float = 0.0
+
+
+EVO_MEMORY = Board(name="evo-memory", task="evo-memory")
+
+
+def board_named(name: str, tasks: Iterable[str]) -> Board:
+    """Find a registered board, or make the default board of a task.
+
+    Args:
+        name: a board, or a task that has runs.
+        tasks: the tasks that have runs.
+
+    Raises:
+        UnknownName: neither exists; carries the nearest names of both.
+        UsageError: the registered object is no board.
+    """
+    known = {one.name for one in registered(Kind.BOARD)}
+    if name in known:
+        return _load(name)
+    if name in set(tasks):
+        return Board(name=name, task=name)
+    raise UnknownName("board", name, known | set(tasks))
+
+
+def boards_of(tasks: Iterable[str]) -> tuple[Board, ...]:
+    """The registered boards of these tasks, and default boards of those that have none."""
+    wanted = set(tasks)
+    loaded = [_load(one.name) for one in registered(Kind.BOARD)]
+    boards = [board for board in loaded if board.task in wanted]
+    bare = wanted - {board.task for board in boards}
+    return (*boards, *(Board(name=task, task=task) for task in sorted(bare)))
+
+
+def _load(name: str) -> Board:
+    board = find(Kind.BOARD, name).load()
+    if not isinstance(board, Board):
+        raise UsageError(
+            f"board '{name}' is a {type(board).__name__}, not a Board; mend the package that "
+            "registers it."
+        )
+    return board

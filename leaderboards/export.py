@@ -1,0 +1,157 @@
+"""A built leaderboard as data: parquet with one row per method and section, and JSON.
+
+Files are written under a temporary name and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ResultsError
+from harness_leaderboards.model import Gain, Leaderboard, Row, Section
+from harness_leaderboards.render.markdown import markdown
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def write(board: Leaderboard, folder: Path) -> tuple[Path, Path]:
+    """Write ``NAME.parquet`` and ``NAME.md``.
+
+    Raises:
+        ResultsError: the folder cannot be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", board.board.name).lstrip(".") or "board"
+    buffer = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows_of(board), schema()), buffer, compression="zstd")
+    tables, text = folder / f"{name}.parquet", folder / f"{name}.md"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(tables, buffer.getvalue().to_pybytes())
+        _replace(text, markdown(board).encode())
+    except OSError as error:
+        raise ResultsError(
+            f"cannot write the leaderboard to '{folder}' ({error.strerror}); choose another "
+            "folder with --out."
+        ) from error
+    return tables, text
+
+
+def as_json(boards: list[Leaderboard]) -> str:
+    """All boards as one JSON document."""
+    return json.dumps([asdict(board) for board in boards], indent=2, allow_nan=False)
+
+
+def schema() -> pa.Schema:
+    """Columns of the parquet file; only nullable ones are ever added."""
+    import pyarrow as pa
+
+    text, count, number = pa.string(), pa.int64(), pa.float64()
+    numbers, by_phase = pa.list_(number), pa.map_(text, number)
+    return pa.schema(
+        [
+            *[(name, text) for name in ("board", "task", "metric", "baseline")],
+            ("higher_is_better", pa.bool_()),
+            *[(name, text) for name in ("task_version", "subset", "task_options", "model")],
+            *[(name, text) for name in ("model_id", "model_revision", "embedder", "sampling")],
+            *[("order", text), ("data_seed", count), ("content_hash", text)],
+            *[("sample_limit", count), ("method", text), ("run_ids", pa.list_(text))],
+            ("sample_seeds", pa.list_(count)),
+            *[(f"n_{name}", count) for name in ("scored", "planned", "failed", "invalid")],
+            *[("clusters", count), ("score", number), ("score_low", number)],
+            *[(name, number) for name in ("score_high", "success", "progress", "steps")],
+            *[(name, number) for name in ("steps_of_successes", "input_tokens", "output_tokens")],
+            *[(name, number) for name in ("seconds", "invalid_outputs", "invalid_actions")],
+            *[(f"{name}_by_phase", by_phase) for name in _BY_PHASE],
+            *[(f"memory_{name}", number) for name in _MEMORY],
+            *[("curve_step", pa.list_(count)), ("curve_streams", pa.list_(count))],
+            *[("curve_cumulative", numbers), ("curve_rolling", numbers)],
+            *[(f"gain_{name}", _gain_types()[name]) for name in Gain.__dataclass_fields__],
+            ("no_gain", text),
+        ]
+    )
+
+
+_BY_PHASE = ("input_tokens", "output_tokens", "seconds")
+_MEMORY = ("entries", "chars", "retrieved", "similarity", "pruned", "added", "changed", "removed")
+
+
+def rows_of(board: Leaderboard) -> list[dict[str, Any]]:
+    """One row per method and section, with the columns of `schema`."""
+    return list(_rows(board))
+
+
+def _rows(board: Leaderboard) -> Iterator[dict[str, Any]]:
+    what = board.board
+    for section in board.sections:
+        for row in section.rows:
+            yield {
+                "board": what.name,
+                "task": what.task,
+                "metric": what.metric,
+                "baseline": what.baseline,
+                "higher_is_better": what.higher_is_better,
+                **_method(section, row),
+            }
+
+
+def _method(section: Section, row: Row) -> dict[str, Any]:
+    own = asdict(row)
+    same = {name: own[name] for name in _SAME}
+    usage = {name: own["usage"][name] for name in (*_BY_PHASE, *_RATES)}
+    phases = {
+        f"{name}_by_phase": [(one.phase, getattr(one, name)) for one in row.usage.phases]
+        for name in _BY_PHASE
+    }
+    gain = own["gain"] or {}
+    return {
+        **asdict(section.setting),
+        **same,
+        "score": row.score.mean if row.score else None,
+        "score_low": row.score.low if row.score else None,
+        "score_high": row.score.high if row.score else None,
+        **usage,
+        **phases,
+        **{f"memory_{name}": own["memory"][name] for name in _MEMORY},
+        "curve_step": [point.step for point in row.curve],
+        "curve_streams": [point.streams for point in row.curve],
+        "curve_cumulative": [point.cumulative for point in row.curve],
+        "curve_rolling": [point.rolling for point in row.curve],
+        **{f"gain_{name}": gain.get(name) for name in Gain.__dataclass_fields__},
+    }
+
+
+_SAME = (
+    *("method", "run_ids", "sample_seeds", "n_scored", "n_planned", "n_failed", "n_invalid"),
+    *("clusters", "success", "progress", "steps", "steps_of_successes", "no_gain"),
+)
+_RATES = ("invalid_outputs", "invalid_actions")
+
+
+def _gain_types() -> dict[str, pa.DataType]:
+    import pyarrow as pa
+
+    types = {"int": pa.int64(), "float": pa.float64(), "float | None": pa.float64()}
+    return {
+        name: types.get(str(field.type), pa.string())
+        for name, field in Gain.__dataclass_fields__.items()
+    }
+
+
+def _replace(path: Path, content: bytes) -> None:
+    scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        scratch.write_bytes(content)
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)

@@ -1,0 +1,164 @@
+"""Methods against the baseline of their section, on the same items.
+
+Items are paired by id and only where their content hash is equal. The repeats of an item (several
+sample seeds) are averaged first: they are not further items. The independent unit is the stream.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.statistics import PairedComparison, compare_paired, holm, slope, verdict
+from harness_leaderboards.boards import Board
+from harness_leaderboards.measures import LEVEL, mean
+from harness_leaderboards.model import Gain, Sample
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One item with the scores of both sides."""
+
+    stream_id: str
+    step: int
+    sample_id: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The items of two methods, and what could not be paired."""
+
+    pairs: tuple[Pair, ...]
+    left_out: int
+    unmatched: int
+    changed_content: int
+
+
+def gains(
+    board: Board, baseline: Sequence[Sample], methods: Mapping[str, Sequence[Sample]]
+) -> dict[str, Gain | None]:
+    """Compare every method with the baseline; Holm over those that can be compared.
+
+    Returns:
+        The gain of each method; None where no item could be paired.
+    """
+    paired = {name: pair(baseline, samples) for name, samples in methods.items()}
+    compared = {name: _compare(board, found.pairs) for name, found in paired.items() if found.pairs}
+    adjusted = dict(zip(compared, holm([one.p for one in compared.values()]), strict=True))
+    result: dict[str, Gain | None] = dict.fromkeys(methods)
+    for name, one in compared.items():
+        adjusted_p = adjusted[name]
+        if adjusted_p is not None:
+            result[name] = _gain(board, one, adjusted_p, len(compared), paired[name])
+    return result
+
+
+def pair(baseline: Iterable[Sample], candidate: Iterable[Sample]) -> Pairs:
+    """Pair two methods by item, in the order of the candidate's streams."""
+    before, after = _by_item(baseline), _by_item(candidate)
+    pairs = list[Pair]()
+    left_out = changed = 0
+    for sample_id in before.keys() & after.keys():
+        both = (*before[sample_id], *after[sample_id])
+        old, new = _score(before[sample_id]), _score(after[sample_id])
+        if len({one.sample_hash for one in both}) > 1:
+            changed += 1
+        elif old is None or new is None:
+            left_out += 1
+        else:
+            first = after[sample_id][0]
+            pairs.append(Pair(first.stream_id, first.step, sample_id, old, new))
+    pairs.sort(key=lambda one: (one.stream_id, one.step, one.sample_id))
+    return Pairs(tuple(pairs), left_out, len(before.keys() ^ after.keys()), changed)
+
+
+def _by_item(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
+    items = dict[str, list[Sample]]()
+    for one in samples:
+        items.setdefault(one.sample_id, []).append(one)
+    return items
+
+
+def _score(repeats: Iterable[Sample]) -> float | None:
+    """Mean over the repeats of an item; None if one of them has no score."""
+    values = list[float]()
+    for one in repeats:
+        if one.value is None:
+            return None
+        values.append(one.value)
+    return mean(values)
+
+
+def _compare(board: Board, pairs: Sequence[Pair]) -> PairedComparison:
+    """The paired test, with the sign turned where lower is better."""
+    sign = 1.0 if board.higher_is_better else -1.0
+    return compare_paired(
+        [sign * one.before for one in pairs],
+        [sign * one.after for one in pairs],
+        [one.stream_id for one in pairs],
+        level=LEVEL,
+    )
+
+
+def _gain(
+    board: Board, one: PairedComparison, adjusted_p: float, comparisons: int, found: Pairs
+) -> Gain:
+    difference, low, high = one.difference, one.low, one.high
+    if not board.higher_is_better:
+        difference, low, high = -difference + 0.0, _negated(one.high), _negated(one.low)
+    first, last = thirds(found.pairs)
+    return Gain(
+        n=one.n,
+        clusters=one.clusters,
+        left_out=found.left_out,
+        unmatched=found.unmatched,
+        changed_content=found.changed_content,
+        difference=difference,
+        low=low,
+        high=high,
+        wins=one.wins,
+        losses=one.losses,
+        ties=one.ties,
+        p=one.p,
+        adjusted_p=adjusted_p,
+        comparisons=comparisons,
+        smallest_p=min(1.0, comparisons * one.smallest_p),
+        test=one.test,
+        verdict=verdict(one, adjusted_p, ALPHA, board.min_effect, comparisons),
+        slope=trend(found.pairs),
+        first_third=first,
+        last_third=last,
+    )
+
+
+def trend(pairs: Iterable[Pair]) -> float | None:
+    """Least-squares slope of the mean difference at each step that has pairs."""
+    steps = dict[int, list[float]]()
+    for one in pairs:
+        steps.setdefault(one.step, []).append(one.after - one.before)
+    if len(steps) < 2:
+        return None
+    return slope(math.fsum(steps[step]) / len(steps[step]) for step in sorted(steps))
+
+
+def thirds(pairs: Iterable[Pair]) -> tuple[float | None, float | None]:
+    """Mean difference in the first and in the last third of each stream's pairs."""
+    streams = dict[str, list[Pair]]()
+    for one in pairs:
+        streams.setdefault(one.stream_id, []).append(one)
+    first, last = list[float](), list[float]()
+    for items in streams.values():
+        third = len(items) // 3
+        changes = [one.after - one.before for one in sorted(items, key=lambda one: one.step)]
+        first += changes[:third]
+        last += changes[len(changes) - third :]
+    return mean(first), mean(last)
+
+
+def _negated(value: float | None) -> float | None:
+    return None if value is None else -value + 0.0

@@ -1,0 +1,39 @@
+"""Finding the final answer in what a model wrote.
+
+An explicit announcement ("the answer is", "Answer:") narrows the search to what follows it. Then a number is the last
+number, because reasoning comes before a result; a choice is the first of its words, because an explanation comes
+after it.
+"""
+
+from __future__ import annotations
+
+import re
+
+_ANNOUNCED = re.compile(r"(?:final answer|answer is|answer:|result is|result:)", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![\w.])[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\w.])[-+]?\d+(?:\.\d+)?")
+
+
+def final_number(text: str) -> str | None:
+    """The final number, without thousands separators or an empty fraction; None if there is none."""
+    for part in _parts(text):
+        found = _NUMBER.findall(part)
+        if found:
+            number = found[-1].replace(",", "").lstrip("+")
+            return re.sub(r"\.0+$", "", number)
+    return None
+
+
+def final_choice(text: str, choices: tuple[str, ...]) -> str | None:
+    """The first of the choices that is named, spelled as in `choices`; None if none is."""
+    words = re.compile(rf"\b(?:{'|'.join(map(re.escape, choices))})\b", re.IGNORECASE)
+    for part in _parts(text):
+        found = words.search(part)
+        if found:
+            return next(one for one in choices if one.lower() == found[0].lower())
+    return None
+
+
+def _parts(text: str) -> list[str]:
+    """What follows the last announcement, then the whole text."""
+    announced = list(_ANNOUNCED.finditer(text))
+    return [text[announced[-1].end() :], text] if announced else [text]
