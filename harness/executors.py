@@ -101,6 +101,8 @@ class LocalExecutor:
             engines = await self._start_models(plan, [run for _, run, _ in attempts], stack)
             ranker = await self._start_embedder(plan, [run for _, run, _ in attempts], stack)
             places = asyncio.Semaphore(plan.sweep.max_in_flight)
+            # Streams are sequential, so they get their places before items that can wait.
+            attempts.sort(key=lambda one: not one[1].method.right.type.stateful)
             jobs = [
                 self._run(run, attempt, plan, engines[run.spec.model], ranker, places)
                 for _, run, attempt in attempts

@@ -26,7 +26,8 @@ MAIN_COLUMNS = (
     "p",
     "verdict",
 )
-"""Columns of a board's first table; a column that no method has a value for is left out."""
+"""Columns of a board's first table. Left out are ``streams`` where all methods have equally many
+(the caption says how many) and ``progress`` where the task has none."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,23 @@ def board_named(name: str, tasks: Iterable[str]) -> Board:
     raise UnknownName("board", name, known | set(tasks))
 
 
-def boards_of(tasks: Iterable[str]) -> tuple[Board, ...]:
-    """The registered boards of these tasks, and default boards of those that have none."""
+def boards_of(tasks: Iterable[str]) -> tuple[tuple[Board, ...], tuple[str, ...]]:
+    """The registered boards of these tasks, and default boards of those that have none.
+
+    Returns:
+        The boards, and a sentence for each registered one that cannot be loaded: a broken plug-in
+        does not keep the others from being shown.
+    """
     wanted = set(tasks)
-    loaded = [_load(one.name) for one in registered(Kind.BOARD)]
-    boards = [board for board in loaded if board.task in wanted]
-    bare = wanted - {board.task for board in boards}
-    return (*boards, *(Board(name=task, task=task) for task in sorted(bare)))
+    boards, broken = list[Board](), list[str]()
+    for one in registered(Kind.BOARD):
+        try:
+            boards.append(_load(one.name))
+        except UsageError as error:
+            broken.append(str(error))
+    chosen = [board for board in boards if board.task in wanted]
+    bare = wanted - {board.task for board in chosen}
+    return (*chosen, *(Board(name=task, task=task) for task in sorted(bare))), tuple(broken)
 
 
 def _load(name: str) -> Board:

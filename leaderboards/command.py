@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from harness.results.store import ResultsStore
     from harness_leaderboards.boards import Board
     from harness_leaderboards.model import Leaderboard
@@ -59,7 +61,7 @@ def leaderboard(
         _print(built, details)
     problems = dict.fromkeys(problem for board in built for problem in board.problems)
     if problems:
-        _complain(list(problems))
+        _complain(problems)
         raise typer.Exit(1)
 
 
@@ -75,7 +77,9 @@ def _chosen(names: list[str], store: ResultsStore) -> list[Board]:
         tasks = {run.task for run in runs}
         chosen = [board_named(name, tasks) for name in dict.fromkeys(names)]
     else:
-        chosen = list(boards_of(finished)) or [EVO_MEMORY]
+        found, broken = boards_of(finished)
+        _complain(broken)
+        chosen = list(found) or [EVO_MEMORY]
     for board in chosen:
         if board.task not in finished:
             _complain(store.problems)
@@ -89,8 +93,9 @@ def _chosen(names: list[str], store: ResultsStore) -> list[Board]:
 
 
 def _print(built: list[Leaderboard], details: bool) -> None:
-    from harness_leaderboards.render.terminal import print_leaderboard
     from rich.console import Console
+
+    from harness_leaderboards.render.terminal import print_leaderboard
 
     width = None if sys.stdout.isatty() else _WIDTH
     console = Console(width=width, markup=False, highlight=False, emoji=False)
@@ -98,7 +103,7 @@ def _print(built: list[Leaderboard], details: bool) -> None:
         print_leaderboard(board, console, details=details)
 
 
-def _complain(problems: list[str]) -> None:
+def _complain(problems: Iterable[str]) -> None:
     from harness_leaderboards.render.numbers import clean
 
     for problem in problems:

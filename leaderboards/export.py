@@ -12,14 +12,11 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.errors import ResultsError
 from harness_leaderboards.model import Gain, Leaderboard, Row, Section
 from harness_leaderboards.render.markdown import markdown
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def write(board: Leaderboard, folder: Path) -> tuple[Path, Path]:
@@ -52,8 +49,8 @@ def as_json(boards: list[Leaderboard]) -> str:
     return json.dumps([asdict(board) for board in boards], indent=2, allow_nan=False)
 
 
-def schema() -> pa.Schema:
-    """Columns of the parquet file; only nullable ones are ever added."""
+def schema() -> Any:
+    """Columns of the parquet file, a `pyarrow.Schema`; only nullable ones are ever added."""
     import pyarrow as pa
 
     text, count, number = pa.string(), pa.int64(), pa.float64()
@@ -138,7 +135,7 @@ _SAME = (
 _RATES = ("invalid_outputs", "invalid_actions")
 
 
-def _gain_types() -> dict[str, pa.DataType]:
+def _gain_types() -> dict[str, Any]:
     import pyarrow as pa
 
     types = {"int": pa.int64(), "float": pa.float64(), "float | None": pa.float64()}

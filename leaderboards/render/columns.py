@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from harness.errors import UnknownName
 from harness_leaderboards.model import Row
@@ -70,13 +71,17 @@ def _p(row: Row) -> str:
 
 
 def _verdict(row: Row) -> str:
-    return row.gain.verdict.value.replace("_", " ") if row.gain else "-"
+    return _words(row.gain.verdict) if row.gain else "-"
+
+
+def _words(value: StrEnum) -> str:
+    return value.value.replace("_", " ")
 
 
 def _phase(row: Row, name: str) -> str:
     for phase in row.usage.phases:
         if phase.phase == name:
-            tokens = f"{amount(phase.input_tokens)}/{amount(phase.output_tokens)}"
+            tokens = f"{phase.input_tokens:,.0f}/{phase.output_tokens:,.0f}"
             return f"{tokens}, {phase.seconds:.2f}"
     return "0/0, 0.00"
 
@@ -104,15 +109,15 @@ COLUMNS = {
     "gain": Column("gain [95 %]", _gain),
     "paired": Column("paired", _from_gain(lambda value: f"{value}", "n")),
     "left_out": Column("left out", _from_gain(lambda value: f"{value}", "left_out")),
-    "unmatched": Column("one side only", _from_gain(lambda value: f"{value}", "unmatched")),
-    "changed": Column("other content", _from_gain(lambda value: f"{value}", "changed_content")),
+    "unmatched": Column("unmatched", _from_gain(lambda value: f"{value}", "unmatched")),
+    "changed": Column("other hash", _from_gain(lambda value: f"{value}", "changed_content")),
     "wins": Column("W/L/T", _wins),
     "p": Column("p adj.", _p),
     "p_raw": Column("p", lambda row: probability(row.gain.p) if row.gain else "-"),
     "smallest_p": Column(
         "least p adj.", lambda row: probability(row.gain.smallest_p) if row.gain else "-"
     ),
-    "test": Column("test", lambda row: row.gain.test.value if row.gain else "-", numeric=False),
+    "test": Column("test", lambda row: _words(row.gain.test) if row.gain else "-", numeric=False),
     "verdict": Column("verdict", _verdict, numeric=False),
     "slope": Column("gain per step", _from_gain(_slope, "slope")),
     "first_third": Column("gain, first third", _from_gain(signed, "first_third")),

@@ -18,8 +18,11 @@ from harness_leaderboards.render.numbers import NOT_KNOWN, number, probability
 SHOWN_STEPS = 8
 """Most steps of a learning curve in a table; parquet and JSON hold all."""
 
-_COUNTS = ("method", "seeds", "n", "failed", "invalid", "paired", "left_out", "unmatched")
-_TESTS = ("changed", "test", "p_raw", "p", "smallest_p")
+FOREIGN = ("method", "run", "subset", "model", "order")
+"""Headers of the columns that hold names; they may be long, and are not ours."""
+
+_COUNTS = ("method", "seeds", "n", "streams", "failed", "invalid", "paired", "left_out")
+_TESTS = ("unmatched", "changed", "test", "p_raw", "p", "smallest_p")
 _COSTS = ("method", "input_tokens", "output_tokens", "seconds")
 _OUTPUTS = ("method", "steps", "steps_of_successes", "invalid_outputs", "invalid_actions")
 _MEMORY = ("method", "entries", "chars", "retrieved", "similarity", "pruned", "added")
@@ -122,7 +125,7 @@ def unranked_table(board: Leaderboard) -> TextTable | None:
                 one.model,
                 one.order,
                 str(one.sample_seed),
-                one.status + (f", {one.n_error} errors" if one.n_error else ""),
+                one.status + (f", {_count(one.n_error, 'error')}" if one.n_error else ""),
                 f"{one.n_done} of {one.n_planned}",
             )
             for one in board.unranked
@@ -144,10 +147,11 @@ def _table(
 
 
 def _says_something(column: Column, rows: Sequence[Row]) -> bool:
-    """Whether a column has a figure in any row; failures and gains are always shown."""
-    if column is not COLUMNS["progress"]:
-        return True
-    return any(column.cell(row) != NOT_KNOWN for row in rows)
+    """Whether a column tells methods apart or is the task's own; the caption says the rest."""
+    cells = {column.cell(row) for row in rows}
+    if column is COLUMNS["streams"]:
+        return len(cells) > 1
+    return column is not COLUMNS["progress"] or cells != {NOT_KNOWN}
 
 
 def _caption(board: Board, section: Section) -> tuple[str, ...]:
@@ -175,14 +179,15 @@ def _gain_sentences(board: Board, section: Section) -> list[str]:
     if not gains:
         return []
     hardest = max(gains, key=lambda gain: gain.smallest_p)
-    count = hardest.comparisons
     sentences = [
         f"gain: method - {board.baseline} on the same items; W/L/T: items won, lost, tied. p: "
         "two-sided permutation test that swaps the two methods within whole streams, Holm-adjusted "
-        f"over {count} comparison{'s' if count > 1 else ''}.",
+        f"over {_count(hardest.comparisons, 'comparison')}.",
+        f"improved, regressed: adjusted p below {number(ALPHA)} and a difference beyond "
+        f"{number(board.min_effect)}; not worse: the interval excludes a loss beyond it.",
         "inconclusive: these streams show neither a difference beyond "
         f"{number(board.min_effect)} nor its absence; the smallest attainable adjusted p with "
-        f"{_streams(hardest.clusters)} is {probability(hardest.smallest_p)}"
+        f"{_count(hardest.clusters, 'stream')} is {probability(hardest.smallest_p)}"
         + (
             f", not below {number(ALPHA)}, so no result could have been conclusive."
             if hardest.smallest_p >= ALPHA
@@ -199,8 +204,8 @@ def _gain_sentences(board: Board, section: Section) -> list[str]:
     return sentences
 
 
-def _streams(count: int) -> str:
-    return f"{count} stream{'s' if count > 1 else ''}"
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _some(steps: Sequence[int]) -> list[int]:

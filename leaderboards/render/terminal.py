@@ -5,19 +5,23 @@ Texts are handed to rich as `Text`, never as markup: a method named ``[red]`` st
 
 from __future__ import annotations
 
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
 from harness_leaderboards.model import Leaderboard, Section
 from harness_leaderboards.render.numbers import clean
 from harness_leaderboards.render.tables import (
+    FOREIGN,
     TextTable,
     detail_tables,
     details_of,
     main_table,
     unranked_table,
 )
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 
 def print_leaderboard(board: Leaderboard, console: Console, *, details: bool) -> None:
@@ -42,19 +46,42 @@ def _print_section(
 
 
 def _print_table(texts: TextTable, console: Console) -> None:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for position, (header, numeric) in enumerate(zip(texts.headers, texts.numeric, strict=True)):
+    table, needed = _laid_out(texts, gap=1), console.width
+    if _least_width(table, console) > console.width:
+        table = _laid_out(texts, gap=0)
+        needed = max(needed, _least_width(table, console))
+    console.print()
+    console.print(Text(clean(texts.title), style="bold"))
+    # A terminal that is narrower than the figures breaks the lines; no figure is ever cut.
+    console.print(table, width=needed, crop=False, soft_wrap=needed > console.width)
+    for sentence in texts.caption:
+        console.print(Text(clean(sentence), style="dim"))
+
+
+def _laid_out(texts: TextTable, gap: int) -> Table:
+    """The table; only columns of foreign texts may be broken over several lines."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0), show_edge=False, pad_edge=False)
+    for position, header in enumerate(texts.headers):
+        cells = [clean(row[position]) for row in texts.rows]
+        folds = header in FOREIGN
+        widest = max(map(cell_len, (header, *cells)))
         table.add_column(
             Text(header),
-            justify="right" if numeric else "left",
-            no_wrap=numeric,
+            justify="right" if texts.numeric[position] else "left",
+            no_wrap=not folds,
             overflow="fold",
-            min_width=None if position else 10,
+            min_width=min(widest, _FOLDED) if folds else widest,
         )
     for row in texts.rows:
         table.add_row(*(Text(clean(cell)) for cell in row))
-    console.print()
-    console.print(Text(clean(texts.title), style="bold"))
-    console.print(table)
-    for sentence in texts.caption:
-        console.print(Text(clean(sentence), style="dim"))
+    return table
+
+
+def _least_width(table: Table, console: Console) -> int:
+    return Measurement.get(console, console.options.update(width=_ANY_WIDTH), table).minimum
+
+
+_FOLDED = 10
+"""Columns at least left to a foreign text."""
+
+_ANY_WIDTH = 10_000

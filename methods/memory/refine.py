@@ -4,8 +4,9 @@ Evo-Memory (arXiv 2511.20857), section 3.3: at each step the agent chooses one o
 of Think and Refine, and the step ends with Act. The only Refine operation that the paper shows is pruning of the
 retrieved items by their number. Deviations and choices where it is silent: rounds are bounded (the
 number is unstated; unofficial code uses 10); a pruned item leaves the current context, and leaves the memory
-only with ``prune_persists``, because the paper does not say which; an output without a form is taken as the action
-and counted invalid.
+only with ``prune_persists``, because the paper does not say which; in a round, an output that is none of the three
+forms does nothing but use the round up, and counts as invalid. After the last round the agent is
+asked for the action alone.
 """
 
 from __future__ import annotations
@@ -85,10 +86,11 @@ class Refine(Agent):
                 break
             text = await ask(messages(play, state.context, turns, offer, notes), phase=Phase.THINK)
             output = first_move(text)
-            if output.move is Move.ACT:
-                state.invalid += not output.formed
+            if not output.formed:
+                state.invalid += 1
+            elif output.move is Move.ACT:
                 return action_of(text, one_line=one_line)
-            if output.move is Move.THINK:
+            elif output.move is Move.THINK:
                 state.thoughts += 1
                 notes.append(f"Think: {output.body}")
             else:

@@ -1,0 +1,191 @@
+"""A run that is stopped, however rudely, and started again equals one that was never stopped."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from support import Server, comparable, digest, harness, run_arguments, start
+
+QUESTIONS = ("-T", "streams=3", "-T", "items=5", "-T", "store=all")
+METHODS = (
+    *("baseline", "history", "react", "exprecent", "exprag", "remem:rounds=2"),
+    *("random", "static", "shuffled", "refine:prune_persists=true+exprag", "react+exprag"),
+)
+ALL = tuple(word for method in METHODS for word in ("--method", method))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """Samples, texts and memories of an undisturbed run of every method, and its calls."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    with Server() as server:
+        done = harness(*run_arguments(server, folder, *QUESTIONS, *ALL))
+        assert done.returncode == 0, done.stderr
+        return comparable(folder), server.total
+
+
+def run_killed(server: Server, arguments: list[str], at: int, how: signal.Signals) -> int:
+    """Run until the server has been asked `at` times, then signal the process."""
+    server.kill_with = how
+    server.victim = start(*arguments)
+    server.kill_at = server.total + at
+    out, err = server.victim.communicate(timeout=180)
+    server.kill_at = None
+    assert "Traceback" not in err, err
+    return server.victim.returncode
+
+
+def test_killed_run_of_every_method_continues_without_repeating(tmp_path, uninterrupted):
+    expected, calls = uninterrupted
+    places = 8
+    with Server() as server:
+        arguments = run_arguments(
+            server, tmp_path, *QUESTIONS, *ALL, "--max-in-flight", str(places)
+        )
+        kills = [3, calls // 4, calls // 3]
+        for at in kills:
+            assert run_killed(server, arguments, at, signal.SIGKILL) == -signal.SIGKILL
+        done = harness(*arguments)
+        assert done.returncode == 0, done.stderr
+        assert comparable(tmp_path) == expected
+        assert calls <= server.total <= calls + places * len(kills)
+
+
+def test_same_command_again_says_that_there_is_nothing_to_do(tmp_path):
+    with Server() as server:
+        arguments = run_arguments(server, tmp_path, *QUESTIONS, "--method", "exprag")
+        assert harness(*arguments).returncode == 0
+        asked = server.total
+        again = harness(*arguments)
+        assert again.returncode == 0
+        assert "nothing to do" in again.stdout
+        assert server.total == asked
+        fresh = harness(*arguments, "--fresh")
+        assert fresh.returncode == 0
+        assert server.total == 2 * asked
+    assert len(list((tmp_path / "runs").glob("*.parquet"))) == 2
+
+
+def test_interrupt_stops_cleanly_and_the_same_command_finishes(tmp_path, uninterrupted):
+    expected, calls = uninterrupted
+    with Server() as server:
+        arguments = run_arguments(server, tmp_path, *QUESTIONS, *ALL)
+        assert run_killed(server, arguments, calls // 2, signal.SIGINT) == 130
+        listed = harness("results", "--results", str(tmp_path), "--json")
+        runs = json.loads(listed.stdout)
+        assert {run["status"] for run in runs} <= {"interrupted", "complete"}
+        assert run_killed(server, arguments, 20, signal.SIGTERM) == 130
+        assert harness(*arguments).returncode == 0
+    assert comparable(tmp_path) == expected
+
+
+def test_kill_in_the_middle_of_a_long_episode_replays_its_calls(tmp_path):
+    episode = ("-T", "subset=babyai", "-T", "streams=1", "--limit", "2", "-T", "store=all")
+    methods = ("--method", "exprag", "--method", "remem", "--method", "history")
+    with Server() as server:
+        done = harness(*run_arguments(server, tmp_path / "whole", *episode, *methods))
+        assert done.returncode == 0, done.stderr
+        calls = server.total
+    with Server() as server:
+        arguments = run_arguments(server, tmp_path / "killed", *episode, *methods)
+        for at in (17, 40):
+            assert run_killed(server, arguments, at, signal.SIGKILL) == -signal.SIGKILL
+        assert harness(*arguments).returncode == 0
+        assert server.total <= calls + 2 * len(methods)
+    assert comparable(tmp_path / "killed") == comparable(tmp_path / "whole")
+
+
+def test_full_disk_stops_with_one_sentence_and_loses_nothing(tmp_path, uninterrupted):
+    expected, calls = uninterrupted
+
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
+
+    with Server() as server:
+        arguments = run_arguments(server, tmp_path, *QUESTIONS, *ALL)
+        full = harness(*arguments, preexec_fn=small_disk)
+        assert full.returncode == 1
+        assert "cannot write" in full.stderr
+        assert "Traceback" not in full.stderr
+        done = harness(*arguments)
+        assert done.returncode == 0, done.stderr
+        assert server.total <= calls + 2 * 33
+    assert comparable(tmp_path) == expected
+
+
+def test_unwritable_results_folder_is_refused_before_the_first_call(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with Server() as server:
+        done = harness(*run_arguments(server, tmp_path / "file" / "results", *QUESTIONS))
+        assert done.returncode == 2
+        assert "cannot write results" in done.stderr
+        assert server.total == 0
+
+
+class TestServerThatFailsForEverOnOneRequestInFifty:
+    questions = ("-T", "streams=10", "-T", "items=6", "-T", "store=all")
+
+    @staticmethod
+    def one_in_fifty(prompt: str) -> bool:
+        return digest(prompt) % 50 == 7
+
+    def run(self, server: Server, folder: Path, method: str):
+        arguments = run_arguments(server, folder, *self.questions, "--method", method)
+        return arguments, harness(*arguments)
+
+    def test_stateless_method_keeps_every_other_row(self, tmp_path):
+        with Server() as server:
+            server.broken = self.one_in_fifty
+            arguments, done = self.run(server, tmp_path, "baseline")
+            assert done.returncode == 1
+            rows = self.rows(tmp_path)
+            bad = {prompt for prompt in server.asked if self.one_in_fifty(prompt)}
+            assert len(bad) >= 1
+            assert len(rows) == 60
+            assert (rows.status == "error").sum() == len(bad)
+            assert rows[rows.status == "error"].error.str.contains("status 500").all()
+            asked = Counter(server.asked)
+            server.broken = lambda _prompt: False
+            assert harness(*arguments).returncode == 0
+            again = server.asked - asked
+            assert set(again) == bad
+            rows = self.rows(tmp_path)
+            assert (rows.status == "ok").all()
+            assert set(rows[rows.attempt == 2].sample_id) == set(
+                rows[rows.attempt > 1].sample_id
+            )
+
+    def test_stateful_stream_stops_at_its_last_commit_and_the_others_go_on(self, tmp_path):
+        with Server() as server:
+            server.broken = self.one_in_fifty
+            arguments, done = self.run(server, tmp_path / "broken", "exprag")
+            assert done.returncode == 1
+            rows = self.rows(tmp_path / "broken")
+            stopped = rows[rows.status == "error"]
+            assert 1 <= len(stopped) < 10
+            for _, row in stopped.iterrows():
+                stream = rows[rows.stream_id == row.stream_id]
+                assert stream.step.max() == row.step
+                assert (stream[stream.step < row.step].status == "ok").all()
+            whole = set(rows.stream_id) - set(stopped.stream_id)
+            assert all((rows.stream_id == one).sum() == 6 for one in whole)
+            listed = harness("results", "--results", str(tmp_path / "broken"))
+            assert "incomplete" in listed.stdout
+            server.broken = lambda _prompt: False
+            assert harness(*arguments).returncode == 0
+        with Server() as server:
+            _, done = self.run(server, tmp_path / "well", "exprag")
+            assert done.returncode == 0
+        assert comparable(tmp_path / "broken") == comparable(tmp_path / "well")
+
+    @staticmethod
+    def rows(folder: Path):
+        from harness.results.store import ResultsStore
+
+        store = ResultsStore(folder)
+        return store.samples("evo-memory", [run.run_id for run in store.runs()])
