@@ -64,9 +64,7 @@ def rows(what: str) -> tuple[list[Row], list[str]]:
                 loaded = one.load()
                 summary = _about(loaded, one).summary
                 missing = tuple(need.package for need in _needs(loaded) if not need.installed())
-                found.append(
-                    Row(str(kind), one.role, one.name, summary, one.distribution, missing)
-                )
+                found.append(Row(str(kind), one.role, one.name, summary, one.distribution, missing))
             except UsageError as error:
                 problems.append(str(error))
                 found.append(
@@ -103,9 +101,7 @@ def cards(name: str) -> list[Card]:
     every = [one for kind in _LISTS["all"] for one in registered(kind)]
     named = [one for one in every if one.name == name]
     if not named:
-        raise UnknownName(
-            "name", name, (one.name for one in every), "List them with: harness ls."
-        )
+        raise UnknownName("name", name, (one.name for one in every), "List them with: harness ls.")
     return [_card(one) for one in named]
 
 

@@ -1,8 +1,8 @@
 """The command line: parses, calls, prints; no logic of its own.
 
-Results go to stdout, everything else to stderr. Every error of `harness.errors.UsageError` is one sentence and exit
-code 2. Long options accept ``-`` and ``_``, and are read from ``HARNESS_<OPTION>`` (lists separated by commas).
-Importing this module imports nothing heavy.
+Results go to stdout, everything else to stderr. Every error of `harness.errors.UsageError` is one
+sentence and exit code 2. Long options accept ``-`` and ``_``, and are read from
+``HARNESS_<OPTION>`` (lists separated by commas). Importing this module imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ ResultsOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
-def _version(value: bool) -> None:  # noqa: FBT001 - typer's callback
+def _version(value: bool) -> None:
     if value:
         typer.echo(f"harness {__version__}")
         raise typer.Exit
@@ -75,7 +75,7 @@ def _version(value: bool) -> None:  # noqa: FBT001 - typer's callback
 
 @app.callback()
 def _root(
-    version: Annotated[  # noqa: ARG001 - read by its callback
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
@@ -230,9 +230,7 @@ def memory(
     """Look into a run's memory: what each task added, changed, removed and read."""
     from harness import commands
 
-    commands.print_memory(
-        folder, run_id, stream=stream, at=at, between=diff, as_json=json_output
-    )
+    commands.print_memory(folder, run_id, stream=stream, at=at, between=diff, as_json=json_output)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from harness.errors import UsageError
 from harness.plan import Plan, expand
 from harness.results.schema import RunStatus
 from harness.results.store import ResultsStore, RunSummary
@@ -144,21 +145,38 @@ def print_memory(
     store = ResultsStore(folder)
     found = store.find(run_id)
     rows = store.memory(found.run_id)
-    chosen = stream if stream is not None else memory.first_stream(rows)
+    known = memory.streams(rows)
+    if stream is None and not known:
+        raise UsageError(f"{found.method} kept, read and changed nothing in run {found.run_id}.")
+    chosen = stream if stream is not None else known[0]
+    samples = store.samples(found.task, [found.run_id])
+    last = int(samples[samples.stream_id == chosen].step.max()) if chosen in known else None
     console = Console()
-    view: Any
+    views: list[tuple[str, Any, Any]]
     if between is not None:
-        view = memory.diff(rows, chosen, *between)
-        printer: Any = memory_text.print_diff
+        changes = memory.diff(rows, chosen, *between, last_step=last)
+        views = [("diff", changes, memory_text.print_diff)]
     elif at is not None:
-        view, printer = memory.state_at(rows, chosen, at), memory_text.print_state
+        state = memory.state_at(rows, chosen, at, last_step=last)
+        views = [("entries", state, memory_text.print_state)]
     else:
-        view, printer = memory.timeline(rows, chosen), memory_text.print_timeline
+        views = [
+            ("timeline", memory.timeline(rows, chosen), memory_text.print_timeline),
+            ("provenance", memory.provenance(rows, chosen), memory_text.print_provenance),
+        ]
     if as_json:
-        typer.echo(json.dumps(memory.as_json(view), indent=2))
+        typer.echo(json.dumps({name: _plain(view) for name, view, _ in views}, indent=2))
         return
-    typer.echo(f"run {found.run_id}: {found.method} on {found.task}/{found.subset}, stream {chosen}")
-    printer(view, console)
+    others = f" (of {', '.join(known)})" if len(known) > 1 else ""
+    typer.echo(f"run {found.run_id}: {found.method} on {found.task}/{found.subset}")
+    typer.echo(f"stream {chosen}{others}")
+    for _, view, printer in views:
+        printer(view, console)
+
+
+def _plain(view: Any) -> Any:
+    """A dataclass, or a sequence of them, as JSON values."""
+    return [asdict(one) for one in view] if isinstance(view, tuple) else asdict(view)
 
 
 def _design_lines(plan: Plan) -> list[str]:

@@ -1,7 +1,8 @@
-"""Where runs execute: this process. (A cluster would be another class with the same `execute`.)
+"""Where runs execute: this process; a cluster would be another class with the same `execute`.
 
-All lanes of all runs share one pool of places, as many as requests may be in flight, so that streams
-fill the model's batches whatever run they belong to. A run is published as soon as its last lane ends.
+All lanes of all runs share one pool of places, as many as requests may be in flight, so that
+streams fill the model's batches whatever run they belong to. A run is published as soon as its
+last lane ends.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from harness.protocols.stream.loop import Lane, run_lane
 from harness.results.schema import RunStatus, SampleRecord, Status
 from harness.results.store import Attempt, JournalHeld, ResultsStore, RunSummary
 from harness.runner import Execution, run_code_hash
+from harness.sweep import Sweep
 
 
 class Progress(Protocol):
@@ -41,6 +43,10 @@ class Progress(Protocol):
     def end(self, run_id: str) -> None:
         """A run is published, or given up."""
         ...
+
+
+ModelOpener = Callable[[str, Sweep, ModelKind], Any]
+"""Constructs a model by name; the registry's, unless a caller brings its own."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +80,12 @@ class _Engine:
 class LocalExecutor:
     """Executes runs in this process."""
 
-    def __init__(self, store: ResultsStore, progress: Progress) -> None:
+    def __init__(
+        self, store: ResultsStore, progress: Progress, opener: ModelOpener = open_model
+    ) -> None:
         self._store = store
         self._progress = progress
+        self._open = opener
 
     async def execute(self, plan: Plan) -> list[RunOutcome]:
         """Execute the runnable runs of a plan; equal finished ones are left as they are.
@@ -132,7 +141,7 @@ class LocalExecutor:
     ) -> dict[str, _Engine]:
         engines = dict[str, _Engine]()
         for name in dict.fromkeys(run.spec.model for run in runs):
-            model: ChatModel = open_model(name, plan.sweep, ModelKind.CHAT)
+            model: ChatModel = self._open(name, plan.sweep, ModelKind.CHAT)
             stack.push_async_callback(model.close)
             self._progress.status(f"starting model {name} ...")
             engines[name] = _Engine(Gate(model, plan.sweep.max_in_flight), await model.start())
@@ -145,7 +154,7 @@ class LocalExecutor:
         if not names:
             return NoRanker
         name = plan.sweep.embedder
-        embedder = open_model(name, plan.sweep, ModelKind.EMBEDDER)
+        embedder = self._open(name, plan.sweep, ModelKind.EMBEDDER)
         stack.push_async_callback(embedder.close)
         self._progress.status(f"starting embedder {name} ...")
         await embedder.start()
@@ -201,12 +210,14 @@ class NoRanker(Ranker):
 
     async def write(self, slots: Sequence[int], texts: Sequence[str]) -> None:
         """Refuse."""
+        del slots, texts
         raise MethodError(
             "the memory asked for similarities but declares needs_similarity = False; set it True"
         )
 
     async def scores(self, query: str, slots: Sequence[int]) -> Sequence[float]:
         """Refuse."""
+        del query, slots
         raise MethodError("no embedder was started")
 
 

@@ -1,9 +1,9 @@
 """Method strings to registered parts: which names exist, which fit together, with which options.
 
-`a+b` is two registered names, the right one completing the left, each with its own options. A single
-name may be a pair (the names of a paper), or one part that its protocol completes with a default:
-bare ``amem`` is ``direct+amem``. The rules are one table, `RULES`; anything else is refused
-with what exists.
+`a+b` is two registered names, the right one completing the left, each with its own options. A
+single name may be a pair (the names of a paper), or one part that its protocol completes with a
+default: bare ``amem`` is ``direct+amem``. The rules are one table, `RULES`; anything else is
+refused with what exists.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From lists to runs: which are runnable, which are skipped and why, before anything heavy loads.
 
-`expand` crosses methods, models, seeds and orders of a `Sweep`. What is wrong for every run is an error
-at once; what is wrong for one of them is a reason beside it.
+`expand` crosses methods, models, seeds and orders of a `Sweep`. What is wrong for every run is an
+error at once; what is wrong for one of them is a reason beside it.
 """
 
 from __future__ import annotations
@@ -146,7 +146,8 @@ def open_model(text: str, sweep: Sweep, kind: ModelKind) -> Any:
 def order_streams(items: Sequence[Item], order: str) -> tuple[tuple[str, tuple[Item, ...]], ...]:
     """Group items by stream and put each stream in order.
 
-    ``easy-hard`` and ``hard-easy`` keep the native order among equals; items without a difficulty come last.
+    ``easy-hard`` and ``hard-easy`` keep the native order among equals; items without a difficulty
+    come last.
     """
     streams = dict[str, list[Item]]()
     for item in items:

@@ -1,7 +1,7 @@
 """The exact prompts of the first item, for each method, without asking any model.
 
-A method's hooks run as in a real run until the first request, which is caught. Later requests depend on
-answers and cannot be shown.
+A method's hooks run as in a real run until the first request, which is caught. Later requests
+depend on answers and cannot be shown.
 """
 
 from __future__ import annotations

@@ -124,9 +124,7 @@ class Execution:
         context = MemoryContext(
             settings=settings,
             ask=client,
-            similarity=SimilaritySearch(
-                ranker(), older_first=settings.tie_break is TieBreak.OLDER
-            ),
+            similarity=SimilaritySearch(ranker(), older_first=settings.tie_break is TieBreak.OLDER),
             seed_text=seed_text,
             demonstrations=lambda count: run.task.demonstrations(count, data_seed),
         )

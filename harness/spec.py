@@ -1,8 +1,8 @@
 """`RunSpec`: what one run is, and its work key.
 
-The work key hashes a versioned, explicit list of fields, so that an upgrade that adds a field does
-not make finished work look new. Options enter with the values that differ from their defaults; a changed
-default is caught by the code hash.
+The work key hashes a versioned, explicit list of fields, so that an upgrade that adds a field
+does not make finished work look new. Options enter with the values that differ from their
+defaults; a changed default is caught by the code hash.
 """
 
 from __future__ import annotations

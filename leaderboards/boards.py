@@ -18,16 +18,16 @@ MAIN_COLUMNS = (
     "streams",
     "failed",
     "score",
-    "success",
     "progress",
     "steps",
+    "tokens",
     "gain",
     "wins",
     "p",
     "verdict",
 )
-"""Columns of a board's first table. Left out are ``streams`` where all methods have equally many
-(the caption says how many) and ``progress`` where the task has none."""
+"""Columns of a board's first table. Left out are ``failed`` where nothing failed and ``progress``
+where the task has none."""
 
 
 @dataclass(frozen=True)

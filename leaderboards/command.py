@@ -104,7 +104,7 @@ def _print(built: list[Leaderboard], details: bool) -> None:
 
 
 def _complain(problems: Iterable[str]) -> None:
-    from harness_leaderboards.render.numbers import clean
+    from harness.text import clean
 
     for problem in problems:
         typer.echo(clean(problem), err=True)

@@ -34,7 +34,7 @@ def run_killed(server: Server, arguments: list[str], at: int, how: signal.Signal
     server.kill_with = how
     server.victim = start(*arguments)
     server.kill_at = server.total + at
-    out, err = server.victim.communicate(timeout=180)
+    _, err = server.victim.communicate(timeout=180)
     server.kill_at = None
     assert "Traceback" not in err, err
     return server.victim.returncode
@@ -156,9 +156,7 @@ class TestServerThatFailsForEverOnOneRequestInFifty:
             assert set(again) == bad
             rows = self.rows(tmp_path)
             assert (rows.status == "ok").all()
-            assert set(rows[rows.attempt == 2].sample_id) == set(
-                rows[rows.attempt > 1].sample_id
-            )
+            assert set(rows[rows.attempt == 2].sample_id) == set(rows[rows.attempt > 1].sample_id)
 
     def test_stateful_stream_stops_at_its_last_commit_and_the_others_go_on(self, tmp_path):
         with Server() as server:

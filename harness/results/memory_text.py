@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.results.memory import MemoryDiff, MemoryEntry, MemoryStep
+from harness.results.memory import MemoryDiff, MemoryEntry, MemoryStep, Provenance, Touch
+from harness.text import clean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,8 +50,28 @@ def print_timeline(steps: Sequence[MemoryStep], console: Console) -> None:
     for one in steps:
         ids = (one.added, one.changed, one.removed, one.read, one.pruned)
         cells = [str(one.step), one.sample_id, *(" ".join(some) for some in ids), str(one.size)]
-        table.add_row(*(Text(_clean(cell)) for cell in cells))
+        table.add_row(*(Text(clean(cell)) for cell in cells))
     console.print(table)
+
+
+def print_provenance(lives: Sequence[Provenance], console: Console) -> None:
+    """Print who wrote each entry, and who read it later."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("entry", "written by", "read by", "pruned by", "removed by"):
+        table.add_column(name, overflow="fold")
+    for life in lives:
+        written = _who((life.written,)) if life.written else "outside the stream"
+        cells = [life.entry_id, written, *map(_who, (life.read, life.pruned, life.removed))]
+        table.add_row(*(Text(clean(cell)) for cell in cells))
+    console.print(table)
+
+
+def _who(touches: Sequence[Touch]) -> str:
+    return " ".join(touch.sample_id for touch in touches)
 
 
 def _entry(console: Console, mark: str, entry: MemoryEntry, style: str) -> None:
@@ -68,11 +89,4 @@ def _text(console: Console, mark: str, text: str, style: str) -> None:
 def _line(console: Console, text: str, style: str) -> None:
     from rich.text import Text
 
-    console.print(Text(_clean(text), style=style), soft_wrap=True)
-
-
-def _clean(text: str) -> str:
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
+    console.print(Text(clean(text), style=style), soft_wrap=True)

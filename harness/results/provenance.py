@@ -1,8 +1,8 @@
 """Where a result comes from: code hash, versions, commit, platform.
 
-`code_hash` covers the source of a task's and a method's modules, and of the modules of their own package that
-those import, with comments and docstrings removed, plus the versions of the packages they declare. The
-engine is not part of it: its version is in the row.
+`code_hash` covers the source of a task's and a method's modules, and of the modules of their own
+package that those import, with comments and docstrings removed, plus the versions of the packages
+they declare. The engine is not part of it: its version is in the row.
 """
 
 from __future__ import annotations

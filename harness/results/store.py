@@ -1,8 +1,8 @@
 """The results folder: plain parquet, one writer per file, any number of processes and machines.
 
-Layout: ``runs/RUN.parquet``, ``samples/task=TASK/RUN.parquet``, ``traces/task=TASK/RUN.parquet``, ``artifacts/RUN/``,
-and ``journal/RUN.jsonl`` while a run is unfinished or has errors. Everything is written to a temporary name
-and renamed. The runs row is written last: it is the commit mark.
+Layout: ``runs/RUN.parquet``, ``samples/task=TASK/RUN.parquet``, ``traces/task=TASK/RUN.parquet``,
+``artifacts/RUN/``, and ``journal/RUN.jsonl`` while a run is unfinished or has errors. Everything
+is written to a temporary name and renamed. The runs row is written last: it is the commit mark.
 """
 
 from __future__ import annotations
@@ -102,17 +102,15 @@ class ResultsStore:
         """Choose what to do for a piece of work.
 
         Returns:
-            A finished run with equal key and code (nothing to do), or the attempt to execute: the newest
-            unfinished one, else a new one.
+            A finished run with equal key and code (nothing to do), or the attempt to execute: the
+            newest unfinished one, else a new one.
 
         Raises:
             JournalHeld: another process is executing it.
         """
         with self._locked():
             equal = [
-                run
-                for run in self.runs()
-                if (run.work_key, run.code_hash) == (work_key, code_hash)
+                run for run in self.runs() if (run.work_key, run.code_hash) == (work_key, code_hash)
             ]
             if not fresh and equal:
                 newest = max(equal, key=lambda run: run.run_id)
@@ -210,7 +208,7 @@ class ResultsStore:
         return self._select("traces", task, run_ids)
 
     def memory(self, run_id: str) -> pd.DataFrame:
-        """What a run did to its memories, one row for each entry added, changed, removed or read."""
+        """What a run did to its memories: a row for each entry added, changed, removed or read."""
         import pyarrow.parquet as pq
 
         path = self.artifacts(run_id) / "memory.parquet"

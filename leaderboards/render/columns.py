@@ -122,6 +122,10 @@ COLUMNS = {
     "slope": Column("gain per step", _from_gain(_slope, "slope")),
     "first_third": Column("gain, first third", _from_gain(signed, "first_third")),
     "last_third": Column("gain, last third", _from_gain(signed, "last_third")),
+    "tokens": Column(
+        "tokens",
+        lambda row: f"{row.usage.input_tokens:,.0f}+{row.usage.output_tokens:,.0f}",
+    ),
     "input_tokens": Column("tokens in", lambda row: amount(row.usage.input_tokens)),
     "output_tokens": Column("tokens out", lambda row: amount(row.usage.output_tokens)),
     "seconds": Column("seconds", lambda row: f"{row.usage.seconds:.2f}"),

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
+from harness.text import clean
 from harness_leaderboards.model import Leaderboard
-from harness_leaderboards.render.numbers import clean
 from harness_leaderboards.render.tables import (
     TextTable,
     detail_tables,

@@ -1,8 +1,4 @@
-"""Figures as short texts, and foreign texts made safe to show.
-
-Names of methods, models and files come from plug-ins and data: control characters (colour codes,
-line feeds, right-to-left marks) are shown as escapes, so that no name can rewrite a table.
-"""
+"""Figures as short texts."""
 
 from __future__ import annotations
 
@@ -54,14 +50,6 @@ def percent(value: float | None) -> str:
 def probability(value: float) -> str:
     """A p value: ``.031``, ``<.001``."""
     return "<.001" if value < 0.001 else number(value, 3)
-
-
-def clean(text: str) -> str:
-    """Show what a terminal would obey, break or reorder as an escape."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
 
 
 def _ends(low: str, high: str) -> str:

@@ -149,8 +149,8 @@ def _table(
 def _says_something(column: Column, rows: Sequence[Row]) -> bool:
     """Whether a column tells methods apart or is the task's own; the caption says the rest."""
     cells = {column.cell(row) for row in rows}
-    if column is COLUMNS["streams"]:
-        return len(cells) > 1
+    if column is COLUMNS["failed"]:
+        return cells != {"0"}
     return column is not COLUMNS["progress"] or cells != {NOT_KNOWN}
 
 
@@ -164,6 +164,7 @@ def _caption(board: Board, section: Section) -> tuple[str, ...]:
         f"{number(board.worst)}, invalid ones are left out (n: scored of planned).",
         f"The {streams} {unit}: intervals are cluster-robust t intervals over streams"
         + ("; one stream has none (n/a)." if 1 in clusters else "."),
+        "tokens: read and written for a sample, on average.",
         *_gain_sentences(board, section),
     ]
     sentences += [f"{row.method}: no gain, {row.no_gain}." for row in section.rows if _odd(row)]

@@ -12,8 +12,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from harness.text import clean
 from harness_leaderboards.model import Leaderboard, Section
-from harness_leaderboards.render.numbers import clean
 from harness_leaderboards.render.tables import (
     FOREIGN,
     TextTable,

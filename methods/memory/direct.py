@@ -1,8 +1,8 @@
 """`direct`: one model call for each turn, no thinking aloud.
 
-Evo-Memory (arXiv 2511.20857) defines neither its Baseline nor its History. Here `direct` shows the episode's own history
-unless told otherwise; the paper's Baseline is `direct` without it, so that what comes from the history and what
-comes from a memory can be told apart.
+Evo-Memory (arXiv 2511.20857) defines neither its Baseline nor its History. Here `direct` shows
+the episode's own history unless told otherwise; the paper's Baseline is `direct` without it, so
+that what comes from the history and what comes from a memory can be told apart.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """`exprag`: the most similar past experiences.
 
-Evo-Memory (arXiv 2511.20857), section 3.2, "ExpRAG": an entry is the templated text S(x, y, f); retrieval is the top k
-by embedding similarity; synthesis is plain in-context learning; the update appends. k = 4, most similar first
-(section 4). What is embedded is not stated: here the question (as StreamBench does), or with the stream's
-``index_key=input_output`` the whole record (as SeqMem-Eval does). The paper's encoder is BAAI/bge-base-en-v1.5
-(``--embedder hf:BAAI/bge-base-en-v1.5``); the embedded default is all-MiniLM-L6-v2.
+Evo-Memory (arXiv 2511.20857), section 3.2, "ExpRAG": an entry is the templated text S(x, y, f);
+retrieval is the top k by embedding similarity; synthesis is plain in-context learning; the update
+appends. k = 4, most similar first (section 4). What is embedded is not stated: here the question
+(as StreamBench does), or with the stream's ``index_key=input_output`` the whole record (as
+SeqMem-Eval does). The paper's encoder is BAAI/bge-base-en-v1.5 (``--embedder
+hf:BAAI/bge-base-en-v1.5``); the embedded default is all-MiniLM-L6-v2.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`exprecent`: the records of the last finished tasks, in task order.
 
-Evo-Memory (arXiv 2511.20857), "ExpRecent": condensed records of recent tasks, append only, no pruning, no model
-call. The window is not stated there (SeqMem-Eval uses 3); here it is the stream's k, so that all
-memories show equally many.
+Evo-Memory (arXiv 2511.20857), "ExpRecent": condensed records of recent tasks, append only, no
+pruning, no model call. The window is not stated there (SeqMem-Eval uses 3); here it is the
+stream's k, so that all memories show equally many.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """`history`: previous tasks and answers, as many of the newest as the budget holds.
 
-Evo-Memory (arXiv 2511.20857) does not define its History. For questions this is Dynamic Cheatsheet's full-history appending
-(``FullHistoryAppending`` in suzgunmirac/dynamic-cheatsheet), under the stream's store policy. For episodes with many
-turns History means the episode's own history, which the agent shows; earlier tasks then come in only
-with ``across=always``.
+Evo-Memory (arXiv 2511.20857) does not define its History. For questions this is Dynamic
+Cheatsheet's full-history appending (``FullHistoryAppending`` in suzgunmirac/dynamic-cheatsheet),
+under the stream's store policy. For episodes with many turns History means the episode's own
+history, which the agent shows; earlier tasks then come in only with ``across=always``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reading an agent's output: ``Think: ...``, ``Think-Prune: <ids>``, ``Action: ...``.
 
-The three forms are Evo-Memory's (arXiv 2511.20857, appendix); a question's action is its answer, so ``Answer:`` and
-``Final Answer:`` are read as actions too.
+The three forms are Evo-Memory's (arXiv 2511.20857, appendix); a question's action is its answer,
+so ``Answer:`` and ``Final Answer:`` are read as actions too.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+_HEAD = r"^[ \t>*#-]*(?{name}think[ -]?prune|thought|think|action|(?:final )?answer)\**[ \t]*:"
 _FORMS = re.compile(
-    r"^[ \t>*#-]*(?P<form>think[ -]?prune|thought|think|action|(?:final )?answer)\**[ \t]*:\**[ \t]*"
-    r"(?P<body>.*?)(?=^[ \t>*#-]*(?:think[ -]?prune|thought|think|action|(?:final )?answer)\**[ \t]*:|\Z)",
+    _HEAD.format(name="P<form>") + r"\**[ \t]*(?P<body>.*?)(?=" + _HEAD.format(name=":") + r"|\Z)",
     re.IGNORECASE | re.DOTALL | re.MULTILINE,
 )
 _ID = r"\d+(?:\s*-\s*\d+)?"

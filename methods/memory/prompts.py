@@ -1,7 +1,7 @@
 """The one prompt that all agents share, so that a difference between methods is not one of wording.
 
-Sections follow Evo-Memory's prompt (arXiv 2511.20857, appendix): instructions of the task, experience from
-similar tasks, the current task, recent history, and the asked output format.
+Sections follow Evo-Memory's prompt (arXiv 2511.20857, appendix): instructions of the task,
+experience from similar tasks, the current task, recent history, and the asked output format.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ HISTORY_TITLE = "Recent history:"
 
 
 def messages(
-    play: Play, context: Context, turns: Sequence[Turn], output_format: str, notes: Sequence[str] = ()
+    play: Play,
+    context: Context,
+    turns: Sequence[Turn],
+    output_format: str,
+    notes: Sequence[str] = (),
 ) -> list[Message]:
     """Build the conversation for the next output.
 

@@ -1,8 +1,8 @@
 """`react`: a thought before every action, in the same output.
 
-Yao et al. 2023, "ReAct: Synergizing Reasoning and Acting in Language Models", arXiv 2210.03629. Thoughts stay in
-the episode's history, nothing is kept across tasks. Deviation: no few-shot trajectories, because
-what a prompt may show of other tasks is the memory's choice here.
+Yao et al. 2023, "ReAct: Synergizing Reasoning and Acting in Language Models", arXiv 2210.03629.
+Thoughts stay in the episode's history, nothing is kept across tasks. Deviation: no few-shot
+trajectories, because what a prompt may show of other tasks is the memory's choice here.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """`refine`: think, prune, act - the agent of ReMem.
 
-Evo-Memory (arXiv 2511.20857), section 3.3: at each step the agent chooses one of {Think, Act, Refine}; any number of rounds
-of Think and Refine, and the step ends with Act. The only Refine operation that the paper shows is pruning of the
-retrieved items by their number. Deviations and choices where it is silent: rounds are bounded (the
-number is unstated; unofficial code uses 10); a pruned item leaves the current context, and leaves the memory
-only with ``prune_persists``, because the paper does not say which; in a round, an output that is none of the three
-forms does nothing but use the round up, and counts as invalid. After the last round the agent is
-asked for the action alone.
+Evo-Memory (arXiv 2511.20857), section 3.3: at each step the agent chooses one of {Think, Act,
+Refine}; any number of rounds of Think and Refine, and the step ends with Act. The only Refine
+operation that the paper shows is pruning of the retrieved items by their number. Deviations and
+choices where it is silent: rounds are bounded (the number is unstated; unofficial code uses 10);
+a pruned item leaves the current context, and leaves the memory only with ``prune_persists``,
+because the paper does not say which; in a round, an output that is none of the three forms does
+nothing but use the round up, and counts as invalid. After the last round the agent is asked for
+the action alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`shuffled`: what `exprag` would have retrieved for another task: experience without its relevance.
+"""`shuffled`: what `exprag` would retrieve for another task: experience without relevance.
 
-Control for similarity: the same store and the same search, but the query is the goal of a randomly chosen
-earlier item of the stream instead of the current one.
+Control for similarity: the same store and the same search, but the query is the goal of a
+randomly chosen earlier item of the stream instead of the current one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Finding the final answer in what a model wrote.
 
-An explicit announcement ("the answer is", "Answer:") narrows the search to what follows it. Then a number is the last
-number, because reasoning comes before a result; a choice is the first of its words, because an explanation comes
-after it.
+An explicit announcement ("the answer is", "Answer:") narrows the search to what follows it. Then
+a number is the last number, because reasoning comes before a result; a choice is the first of its
+words, because an explanation comes after it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"(?<![\w.])[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\w.])[-+
 
 
 def final_number(text: str) -> str | None:
-    """The final number, without thousands separators or an empty fraction; None if there is none."""
+    """The final number without thousands separators or an empty fraction; None without one."""
     for part in _parts(text):
         found = _NUMBER.findall(part)
         if found:

@@ -1,10 +1,10 @@
 """Subset `reasoning`: generated questions with recurring templates and exact verifiers.
 
-Items come from reasoning-gym (Stojanovski et al. 2025, arXiv 2505.24760): any number of them, offline, scored by the
-library's own verifiers. A stream mixes a few families, so that an earlier item can help a later one;
-streams are disjoint, and so are the demonstrations. The default families are those in which
-SmolLM2-135M is right at times without help (15-60 %): a stream that keeps successes only learns nothing from a
-family at zero.
+Items come from reasoning-gym (Stojanovski et al. 2025, arXiv 2505.24760): any number of them,
+offline, scored by the library's own verifiers. A stream mixes a few families, so that an earlier
+item can help a later one; streams are disjoint, and so are the demonstrations. The default
+families are those in which SmolLM2-135M is right at times without help (15-60 %): a stream that
+keeps successes only learns nothing from a family at zero.
 """
 
 from __future__ import annotations

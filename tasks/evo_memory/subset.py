@@ -1,4 +1,4 @@
-"""What a subset of Evo-Memory provides; one module for each, listed in `harness_tasks.evo_memory.task`."""
+"""What a subset of Evo-Memory provides: one module each, listed in `harness_tasks.evo_memory.task`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The task `evo-memory`: a choice of subsets under one protocol.
 
-Wei et al. 2025, "Evo-Memory: Benchmarking LLM Agent Test-time Learning with Self-Evolving Memory", arXiv 2511.20857. No
-official code or prompts are published; where the paper is silent the choice is an option and its default is
-named in the documentation.
+Wei et al. 2025, "Evo-Memory: Benchmarking LLM Agent Test-time Learning with Self-Evolving
+Memory", arXiv 2511.20857. No official code or prompts are published; where the paper is silent
+the choice is an option and its default is named in the documentation.
 """
 
 from __future__ import annotations

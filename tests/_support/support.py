@@ -1,7 +1,7 @@
 """Shared by the tests: a real OpenAI-compatible server, and the `harness` command as a process.
 
-The server answers as a pure function of the prompt, so that equal requests have equal answers, and counts what
-it was asked. It runs in a thread of the test process on a free loopback port.
+The server answers as a pure function of the prompt, so that equal requests have equal answers,
+and counts what it was asked. It runs in a thread of the test process on a free loopback port.
 """
 
 from __future__ import annotations
@@ -129,7 +129,9 @@ class Server:
         )
 
 
-def start(*arguments: str, env: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
+def start(
+    *arguments: str, env: dict[str, str] | None = None, **options: Any
+) -> subprocess.Popen[str]:
     """Start the `harness` command."""
     return subprocess.Popen(
         [sys.executable, "-c", "from harness.cli import main; main()", *arguments],

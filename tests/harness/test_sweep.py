@@ -117,7 +117,9 @@ def test_unreadable_seeds_are_refused_by_name(text):
         Sweep(task="t", seeds=text).sample_seeds()
 
 
-@pytest.mark.parametrize(("given_seeds", "expected"), [(3, (3,)), ([0, 3], (0, 3)), ("1-2", (1, 2))])
+@pytest.mark.parametrize(
+    ("given_seeds", "expected"), [(3, (3,)), ([0, 3], (0, 3)), ("1-2", (1, 2))]
+)
 def test_seeds_of_a_file_may_be_numbers_or_lists(written, given_seeds, expected):
     path = written(yaml.safe_dump({"task": "t", "seeds": given_seeds}))
     assert read_sweep({}, path).sample_seeds() == expected

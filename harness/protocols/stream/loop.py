@@ -1,10 +1,10 @@
 """The loop of a stream: search -> synthesize -> act -> score -> feedback -> evolve -> commit.
 
-`run_lane` plays the items of one lane one after another: a stream of a stateful method, or a single item of a
-stateless one. A commit is one journal record: when it is written the item is finished, and not
-before. After a kill, `restore_memory` rebuilds the memory of the last commit from the journal
-(or its dump) and checks its fingerprint; the unfinished item is played again with its answered
-calls replayed.
+`run_lane` plays the items of one lane one after another: a stream of a stateful method, or a
+single item of a stateless one. A commit is one journal record: when it is written the item is
+finished, and not before. After a kill, `restore_memory` rebuilds the memory of the last commit
+from the journal (or its dump) and checks its fingerprint; the unfinished item is played again
+with its answered calls replayed.
 """
 
 from __future__ import annotations
@@ -97,9 +97,9 @@ async def restore_memory(
         MethodError: the memory does not come back as it was, so that going on would mix two.
     """
     if memory.rebuilt_from_entries:
-        await _call(memory.restore, entries)
+        await call_hook(memory.restore, entries)
     else:
-        await _call(memory.load, _dump_folder(dumps, step))
+        await call_hook(memory.load, _dump_folder(dumps, step))
     found = memory.fingerprint()
     if found != expected:
         raise MethodError(
@@ -154,13 +154,13 @@ async def _play_and_learn(lane: Lane, step: int, item: Item, played: Played) -> 
         brief = played.brief = episode.brief
         query = Query(item.sample_id, step, brief.goal)
         began = time.perf_counter()
-        played.retrieval = _expect(await _call(lane.memory.search, query), Retrieval, "search")
+        played.retrieval = _expect(await call_hook(lane.memory.search, query), Retrieval, "search")
         played.context = _expect(
-            await _call(lane.memory.synthesize, query, played.retrieval), Context, "synthesize"
+            await call_hook(lane.memory.synthesize, query, played.retrieval), Context, "synthesize"
         )
         played.seconds[Phase.RETRIEVE] = time.perf_counter() - began
         play = played.play = Play(brief, first, _stepper(episode, brief))
-        report = await _call(lane.agent.act, play, played.context, lane.client, lane.memory)
+        report = await call_hook(lane.agent.act, play, played.context, lane.client, lane.memory)
         _raise_hidden(lane.client)
         played.report = _expect(report, AgentReport, "act")
         if not play.turns:
@@ -169,7 +169,7 @@ async def _play_and_learn(lane: Lane, step: int, item: Item, played: Played) -> 
         if lane.task.options.store.admits(score.success):
             experience = _experience(item, step, played, _feedback(lane.task.options, score))
             began = time.perf_counter()
-            await _call(lane.memory.evolve, experience)
+            await call_hook(lane.memory.evolve, experience)
             _raise_hidden(lane.client)
             played.seconds[Phase.EVOLVE] = time.perf_counter() - began
     finally:
@@ -224,9 +224,9 @@ def _experience(item: Item, step: int, played: Played, feedback: Feedback) -> Ex
 async def _roll_back(lane: Lane, step: int, committed: Committed) -> None:
     """Undo what a failed item left in the memory."""
     if lane.memory.rebuilt_from_entries:
-        await _call(lane.memory.restore, committed.entries)
+        await call_hook(lane.memory.restore, committed.entries)
     elif lane.memory.stateful:
-        await _call(lane.memory.load, _dump_folder(lane.dumps, step - 1))
+        await call_hook(lane.memory.load, _dump_folder(lane.dumps, step - 1))
 
 
 def _dump(lane: Lane, step: int) -> None:
@@ -254,7 +254,7 @@ def _dump_folder(dumps: Path, step: int) -> Path:
     return dumps / f"step-{step:06d}"
 
 
-async def _call(hook: Callable[..., Any], *arguments: Any) -> Any:
+async def call_hook(hook: Callable[..., Any], *arguments: Any) -> Any:
     """Call a hook of a method, in a thread if it is not a coroutine function."""
     if inspect.iscoroutinefunction(hook):
         return await hook(*arguments)

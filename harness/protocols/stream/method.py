@@ -1,9 +1,9 @@
 """What a stream method is: an agent (how turns are taken) and a memory (what is kept).
 
-The loop calls, for each item: ``memory.search`` -> ``memory.synthesize`` -> ``agent.act`` -> (score,
-feedback) -> ``memory.evolve`` -> commit. Hooks may be ``async def``, or plain ``def``, which run in a thread
-of their stream and use ``ask.blocking`` and ``play.act_blocking``. A hook that raises fails its item, with the
-worst score, and the memory returns to its last commit.
+The loop calls, for each item: ``memory.search`` -> ``memory.synthesize`` -> ``agent.act`` ->
+(score, feedback) -> ``memory.evolve`` -> commit. Hooks may be ``async def``, or plain ``def``,
+which run in a thread of their stream and use ``ask.blocking`` and ``play.act_blocking``. A hook
+that raises fails its item, with the worst score, and the memory returns to its last commit.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Settings of a stream, not of a method, because the sources disagree on them.
 
-Evo-Memory (arXiv 2511.20857) shows four items, most similar first, of successes only; StreamBench the
-last sixteen, most similar last; Dynamic Cheatsheet three, least similar first. Comparing methods
-means holding these equal, so they belong to the task's options and every memory reads them here.
+Evo-Memory (arXiv 2511.20857) shows four items, most similar first, of successes only; StreamBench
+the last sixteen, most similar last; Dynamic Cheatsheet three, least similar first. Comparing
+methods means holding these equal, so they belong to the task's options and every memory reads
+them here.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Subset `babyai`: AgentBoard's 112 missions, played in text.
 
-Chevalier-Boisvert et al. 2019 (arXiv 1810.08272) on minigrid 2.3.0, worded and scored as AgentBoard does (Ma et al. 2024,
-arXiv 2401.13178). With AgentBoard's labels in the local mirror, progress counts its subgoals and success is its rule;
-without them success is the environment's own: another version of the task. Native order is AgentBoard's,
-level by level; the streams are equal consecutive parts of it (``streams=1`` is the paper's single
-stream).
+Chevalier-Boisvert et al. 2019 (arXiv 1810.08272) on minigrid 2.3.0, worded and scored as
+AgentBoard does (Ma et al. 2024, arXiv 2401.13178). With AgentBoard's labels in the local mirror,
+progress counts its subgoals and success is its rule; without them success is the environment's
+own: another version of the task. Native order is AgentBoard's, level by level; the streams are
+equal consecutive parts of it (``streams=1`` is the paper's single stream).
 """
 
 from __future__ import annotations

@@ -27,7 +27,9 @@ class CountVectors:
 
     async def embed(self, texts):
         self.asked.extend(texts)
-        counts = np.array([[text.split().count(word) for word in self.vocabulary] for text in texts])
+        counts = np.array(
+            [[text.split().count(word) for word in self.vocabulary] for text in texts]
+        )
         return (counts / np.linalg.norm(counts, axis=1, keepdims=True)).astype(np.float32)
 
 

@@ -61,7 +61,11 @@ def test_a_table_of_missing_values_survives_parquet(tmp_path, name):
 def test_values_survive_parquet(tmp_path):
     time = datetime(2026, 3, 1, 12, 30, 59, 123456, tzinfo=UTC)
     row = {
-        **{"run_id": "01J", "started_at": time, "dirty": True, "cost": 0.25, "sample_seed": 2**62},
+        "run_id": "01J",
+        "started_at": time,
+        "dirty": True,
+        "cost": 0.25,
+        "sample_seed": 2**62,
         "metrics": [("score", 0.5), ("größe", math.inf)],
     }
     pq.write_table(pa.Table.from_pylist([row], tables().runs), tmp_path / "t.parquet")

@@ -1,0 +1,185 @@
+"""What every stream method has to keep, tried on a toy stream through the real engine."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.conformance.toy import CANARY, ToyModel, ToyTask
+from harness.errors import HarnessError
+from harness.executors import LocalExecutor, RunOutcome
+from harness.methods import Method, resolve
+from harness.models.chat import ModelKind, ModelRequest, Sampling
+from harness.models.client import Gate, StreamClient
+from harness.models.embedders import Bm25
+from harness.models.search import SimilaritySearch
+from harness.options import describe
+from harness.plan import Plan, PlannedRun, order_streams
+from harness.protocols.stream import Experience, Feedback, Memory, Query, StreamSettings, Turn
+from harness.protocols.stream.method import MemoryContext
+from harness.protocols.stream.settings import FeedbackLevel, StorePolicy
+from harness.registry import About
+from harness.results.schema import SampleRecord
+from harness.results.store import ResultsStore
+from harness.spec import RunSpec
+from harness.sweep import Sweep
+
+
+def check_method(text: str) -> list[str]:
+    """Check a stream method by its method string; returns one sentence for each thing missing."""
+    try:
+        method = resolve(text, "stream")
+    except HarnessError as error:
+        return [str(error)]
+    findings = [*_describes_itself(method)]
+    if findings:
+        return findings
+    findings += asyncio.run(_hooks(method))
+    return findings or [*_plays(method)]
+
+
+def _describes_itself(method: Method) -> Iterator[str]:
+    for part in method.parts:
+        name = f"{part.role} '{part.name}'"
+        if not isinstance(getattr(part.type, "about", None), About):
+            yield f"{name} has no 'about': give its class an About(summary, source)."
+        for option in describe(type(part.options)):
+            if not option.help:
+                yield f"{name}: option {option.name} has no docstring under its field."
+            if option.default == "required":
+                yield f"{name}: option {option.name} has no default."
+
+
+async def _hooks(method: Method) -> list[str]:
+    """Call the memory's hooks one by one."""
+    name = f"memory '{method.right.name}'"
+    try:
+        return [f"{name} {finding}" async for finding in _hook_findings(method)]
+    except Exception as error:  # noqa: BLE001 - whatever a method raises is what is to be told
+        return [f"{name} raised {type(error).__name__}: {error}"]
+
+
+async def _hook_findings(method: Method) -> Any:
+    from harness.protocols.stream.loop import call_hook
+
+    memory = _open(method)
+    query = Query("toy/9", 9, "What is the red lamp?")
+    for step, goal in enumerate(("What is the red lamp?", "What is the old door?")):
+        await call_hook(memory.evolve, _experience(step, goal))
+    before = memory.fingerprint()
+    retrieval = await call_hook(memory.search, query)
+    await call_hook(memory.synthesize, query, retrieval)
+    if memory.fingerprint() != before:
+        yield "changes when it is searched; search and synthesize must only read."
+    twin = _open(method)
+    for step, goal in enumerate(("What is the red lamp?", "What is the old door?")):
+        await call_hook(twin.evolve, _experience(step, goal))
+    if twin.fingerprint() != before:
+        yield "differs between two equal executions; keep clocks and random ids out of entries()."
+    if not memory.stateful and memory.entries():
+        yield "keeps entries but says stateful = False."
+    restored = _open(method)
+    if memory.rebuilt_from_entries:
+        await call_hook(restored.restore, memory.entries())
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            memory.dump(Path(folder))
+            await call_hook(restored.load, Path(folder))
+    if restored.fingerprint() != before:
+        yield "is not the same after being restored."
+    elif await call_hook(restored.search, query) != retrieval:
+        yield "finds something else after being restored."
+
+
+def _plays(method: Method) -> Iterator[str]:
+    """Play whole streams twice and compare."""
+    model = ToyModel(ModelRequest("toy"))
+    first, records = _run(method, model)
+    label = method.label
+    for record in records:
+        if record.error:
+            yield f"{label} failed on {record.sample_id}: {record.error}"
+            return
+    if first.n_done != first.run.n_samples:
+        yield f"{label} finished {first.n_done} of {first.run.n_samples} samples."
+    if any(CANARY in prompt for prompt in model.prompts):
+        yield f"{label} shows a gold answer to the model although feedback does not grant it."
+    _, again = _run(method, ToyModel(ModelRequest("toy")))
+    prints = [
+        {record.sample_id: record.memory["fingerprint"] for record in run}
+        for run in (records, again)
+    ]
+    if prints[0] != prints[1]:
+        yield f"{label} leaves another memory when the same stream is played again."
+
+
+def _run(method: Method, model: ToyModel) -> tuple[RunOutcome, list[SampleRecord]]:
+    task = ToyTask(StreamSettings(store=StorePolicy.ALL, feedback=FeedbackLevel.CORRECTNESS))
+    items = task.items(0)
+    spec = RunSpec(
+        task="toy",
+        task_version=task.version,
+        subset=task.subset,
+        task_options={},
+        method=method.canonical(),
+        label=method.label,
+        model="toy",
+        embedder="bm25",
+        sampling=Sampling().given(),
+    )
+    run = PlannedRun(spec, task, method, order_streams(items, "native"))
+    plan = Plan(Sweep(task="toy", embedder="bm25"), (run,), clusters=4, comparisons=0)
+    records = list[SampleRecord]()
+
+    def opener(_name: str, _sweep: Sweep, kind: ModelKind) -> Any:
+        return model if kind is ModelKind.CHAT else Bm25(ModelRequest("bm25"))
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = ResultsStore(folder)
+        store.prepare()
+        executor = LocalExecutor(store, _Collector(records), opener)
+        (outcome,) = asyncio.run(executor.execute(plan))
+    return outcome, records
+
+
+class _Collector:
+    """Keeps the records of a run."""
+
+    def __init__(self, records: list[SampleRecord]) -> None:
+        self._records = records
+
+    def status(self, text: str) -> None:
+        """Ignore."""
+
+    def begin(self, run_id: str, label: str, total: int, done: int) -> None:
+        """Ignore."""
+
+    def advance(self, run_id: str, record: SampleRecord) -> None:
+        """Keep."""
+        del run_id
+        self._records.append(record)
+
+    def end(self, run_id: str) -> None:
+        """Ignore."""
+
+
+def _open(method: Method) -> Memory:
+    client = StreamClient(
+        Gate(ToyModel(ModelRequest("toy")), 1), Sampling(), "toy", lambda _record: None
+    )
+    context = MemoryContext(
+        settings=StreamSettings(store=StorePolicy.ALL),
+        ask=client,
+        similarity=SimilaritySearch(Bm25(ModelRequest("bm25")).ranker()),
+        seed_text="toy",
+        demonstrations=lambda count: ToyTask(StreamSettings()).demonstrations(count, 0),
+    )
+    return method.right.type(method.right.options, context)
+
+
+def _experience(step: int, goal: str) -> Experience:
+    turns = (Turn("", "blue"),)
+    return Experience(f"toy/{step}", step, goal, turns, Feedback(correct=step == 0))
