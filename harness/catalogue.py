@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from harness.errors import UnknownName, UsageError
 from harness.methods import PAIR
@@ -13,8 +13,12 @@ from harness.options import OptionInfo, describe
 from harness.protocols.stream.method import MethodPair
 from harness.registry import About, Kind, Need, Registered, registered
 
-_LISTS = {"tasks": (Kind.TASK,), "methods": (Kind.METHOD,), "models": (Kind.MODEL,)}
-_LISTS["all"] = (Kind.TASK, Kind.METHOD, Kind.MODEL)
+_LISTS: dict[str, tuple[Kind, ...]] = {
+    "tasks": (Kind.TASK,),
+    "methods": (Kind.METHOD,),
+    "models": (Kind.MODEL,),
+    "all": (Kind.TASK, Kind.METHOD, Kind.MODEL),
+}
 
 
 @dataclass(frozen=True)
@@ -188,10 +192,10 @@ def _about(loaded: Any, one: Registered) -> About:
 
 
 def _needs(loaded: Any) -> tuple[Need, ...]:
-    needs = getattr(loaded, "needs", ())
+    needs: Any = getattr(loaded, "needs", ())
     if callable(needs):
         try:
-            return tuple(needs(loaded.Options()))
+            return tuple(cast("Iterable[Need]", needs(loaded.Options())))
         except ValueError:
             return ()
     return tuple(needs)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -37,15 +37,6 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-class Listed(typer.core.TyperGroup):
-    """Verbs in the order in which they are used."""
-
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Keep the order of registration."""
-        del ctx
-        return list(self.commands)
-
-
 _CONTEXT: dict[str, Any] = {
     "help_option_names": ["-h", "--help"],
     "token_normalize_func": lambda name: name.replace("_", "-"),
@@ -53,7 +44,6 @@ _CONTEXT: dict[str, Any] = {
 
 app = typer.Typer(
     name="harness",
-    cls=Listed,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -291,6 +281,6 @@ def _warn(problems: Iterable[str]) -> None:
         typer.echo(f"warning: {problem}", err=True)
 
 
-def _fail(message: str, code: Exit) -> Any:
+def _fail(message: str, code: Exit) -> NoReturn:
     typer.echo(f"harness: {message}", err=True)
     sys.exit(code)

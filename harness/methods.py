@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,7 @@ def _build(part: Part, found: _Loaded) -> MethodPart:
     return MethodPart(found.role, part.name, found.object, chosen)
 
 
-def _load(part: Part, protocol: str, roles: tuple[str, ...], whole: str = "") -> _Loaded:
+def _load(part: Part, protocol: str, roles: Sequence[str], whole: str = "") -> _Loaded:
     if part.name.startswith("file:"):
         return _load_file(part.name, protocol, roles)
     candidates = [one for one in registered(Kind.METHOD) if one.protocol == protocol]
@@ -175,7 +175,7 @@ def _load(part: Part, protocol: str, roles: tuple[str, ...], whole: str = "") ->
     rule = RULES[protocol]
     if elsewhere and whole:
         raise UsageError(
-            f"method '{whole}': '{part.name}' is a {elsewhere[0].role}, not a {roles[0]}; "
+            f"method '{whole}': '{part.name}' is no {roles[0]} but a {elsewhere[0].role}; "
             f"write {rule.left}+{rule.right}. {_exists(candidates, rule)}"
         )
     raise UnknownName(
@@ -205,7 +205,7 @@ def _checked(one: Registered, protocol: str) -> Any:
     return loaded
 
 
-def _load_file(name: str, protocol: str, roles: tuple[str, ...]) -> _Loaded:
+def _load_file(name: str, protocol: str, roles: Sequence[str]) -> _Loaded:
     """Load ``file:PATH#CLASS``."""
     path_text, _, class_name = name.removeprefix("file:").partition("#")
     path = Path(path_text).expanduser()

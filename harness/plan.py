@@ -114,6 +114,7 @@ def expand(sweep: Sweep) -> Plan:
     baseline = resolve(task.baseline, task.protocol).canonical()
     compared = {run.spec.method for run in runs.values() if not run.skipped} - {baseline}
     clusters = len({item.stream_id for item in items})
+    _check_models(sweep, models, methods)
     return Plan(sweep, tuple(runs.values()), clusters, len(compared))
 
 
@@ -162,6 +163,14 @@ def order_streams(items: Sequence[Item], order: str) -> tuple[tuple[str, tuple[I
                 key=lambda one: (one.difficulty is None, sign * (one.difficulty or 0.0)),
             )
     return tuple((stream_id, tuple(members)) for stream_id, members in streams.items())
+
+
+def _check_models(sweep: Sweep, models: Sequence[str], methods: Sequence[Method]) -> None:
+    """Construct what would be started, so that a wrong name or argument is told before."""
+    for name in models:
+        open_model(name, sweep, ModelKind.CHAT)
+    if any(method.right.type.needs_similarity for method in methods):
+        open_model(sweep.embedder, sweep, ModelKind.EMBEDDER)
 
 
 def _limited(items: Sequence[Item], limit: int | None) -> Sequence[Item]:

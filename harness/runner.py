@@ -171,8 +171,7 @@ class Execution:
             elif record["kind"] == "call":
                 past.answered.setdefault(record["item"], []).append(record)
             elif record["kind"] == "sample":
-                fields = record["record"]
-                sample = SampleRecord(**{**fields, "status": Status(fields["status"])})
+                sample = SampleRecord.read(record["record"])
                 past.tries[sample.sample_id] += 1
                 if sample.status is not Status.ERROR:
                     past.finished[sample.sample_id] = sample

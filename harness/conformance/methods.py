@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ async def _hooks(method: Method) -> list[str]:
         return [f"{name} raised {type(error).__name__}: {error}"]
 
 
-async def _hook_findings(method: Method) -> Any:
+async def _hook_findings(method: Method) -> AsyncIterator[str]:
     from harness.protocols.stream.loop import call_hook
 
     memory = _open(method)

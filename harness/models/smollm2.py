@@ -21,7 +21,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -49,7 +49,7 @@ class SmolLM2Options(Options):
     """Most requests computed together."""
     max_batch_tokens: int = Field(default=16384, ge=1)
     """Most prompt tokens, padding included, computed together."""
-    dtype: str = Field(default="auto", pattern="auto|bfloat16|float32")
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     """bfloat16, float32, or auto: bfloat16 where the processor computes with it."""
     threads: int = Field(default=0, ge=0)
     """Threads that compute; 0 for all processors this process may use."""

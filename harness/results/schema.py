@@ -67,6 +67,13 @@ class SampleRecord:
     memory: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """``added``, ``changed``, ``removed``, ``read``, ``pruned`` and ``fingerprint``."""
 
+    @classmethod
+    def read(cls, fields: Mapping[str, Any]) -> SampleRecord:
+        """Rebuild a record from its JSON."""
+        known: dict[str, Any] = dict(fields)
+        known["status"] = Status(known["status"])
+        return cls(**known)
+
 
 @dataclass(frozen=True)
 class Tables:

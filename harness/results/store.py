@@ -14,7 +14,7 @@ import os
 import secrets
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,6 @@ from harness.results.schema import RunStatus, SampleRecord, Status, tables
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -230,11 +229,12 @@ class ResultsStore:
         if not paths:
             return schema.empty_table().to_pandas()
         columns = ", ".join(f'"{name}"' for name in schema.names)
-        return duckdb.sql(
+        query = (
             f"select {columns} from read_parquet($paths, union_by_name=true) "  # noqa: S608
-            'order by run_id, stream_id, "step", "repeat"',
-            params={"paths": paths},
-        ).df()
+            'order by run_id, stream_id, "step", "repeat"'
+        )
+        with duckdb.connect() as connection:
+            return connection.execute(query, {"paths": paths}).df()
 
     def _published(self) -> Iterator[RunSummary]:
         for path, row in self._run_rows():
@@ -296,7 +296,7 @@ class ResultsStore:
             score=sum(scores.values()) / len(scores) if scores else None,
         )
 
-    def _write(self, path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
+    def _write(self, path: Path, rows: list[dict[str, Any]], schema: Any) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -317,7 +317,7 @@ class ResultsStore:
             self.problems.append(note)
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Generator[None]:
         """Let one process at a time choose its attempt."""
         with (self.root / "journal" / ".claim").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

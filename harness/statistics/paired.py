@@ -246,11 +246,11 @@ def _flips(sums: Floats, counts: Codes, permutations: int, seed: int) -> _Flips:
         drawn = _draw(values, np.array(many), permutations, np.random.default_rng(seed))
         return _Flips(drawn[:, 0], drawn[:, 1], np.ones(len(drawn)), exact=False)
     flipped = np.zeros((1, 2))
-    weights = np.ones(1)
+    weights: Floats = np.ones(1)
     for value, count in zip(values, many, strict=True):
         steps = np.arange(count + 1)[:, None] * value
         flipped = (flipped[:, None, :] + steps[None, :, :]).reshape(-1, 2)
-        weights = np.outer(weights, _halved_binomials(count)).ravel()
+        weights = np.outer(weights, _halved_binomials(count)).ravel().astype(np.float64)
     return _Flips(flipped[:, 0], flipped[:, 1], weights, exact=True)
 
 

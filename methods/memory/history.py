@@ -9,7 +9,7 @@ history, which the agent shows; earlier tasks then come in only with ``across=al
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from harness.options import Options
 from harness.protocols.stream import Context, Experience, Query, Retrieval
@@ -39,7 +39,6 @@ class History(ExperienceMemory):
         "Evo-Memory's History (undefined there); Dynamic Cheatsheet's FullHistoryAppending",
     )
     Options: ClassVar[type[Options]] = HistoryOptions
-    options: HistoryOptions
     needs_similarity: ClassVar[bool] = False
 
     async def search(self, query: Query) -> Retrieval:
@@ -56,5 +55,6 @@ class History(ExperienceMemory):
     async def evolve(self, experience: Experience) -> None:
         """Keep a question and its answer; an episode only if asked to."""
         question = experience.action_label != "Action"
-        if question or self.options.across is Across.ALWAYS:
+        options = cast("HistoryOptions", self.options)
+        if question or options.across is Across.ALWAYS:
             await super().evolve(experience)

@@ -1,4 +1,4 @@
-"""What a subset of Evo-Memory provides: one module each, listed in `harness_tasks.evo_memory.task`."""
+"""What a subset of Evo-Memory provides; `harness_tasks.evo_memory.task` lists them."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from harness.errors import (
 )
 from harness.models.chat import Phase
 from harness.models.client import StreamClient
-from harness.protocols.stream.method import Agent, AgentReport, Memory, Play
+from harness.protocols.stream.method import Agent, AgentReport, Memory, Play, Step
 from harness.protocols.stream.record import Committed, Outcome, Played, sample_record
 from harness.protocols.stream.settings import FeedbackLevel, StreamSettings
 from harness.protocols.stream.task import Episode, StreamTask
@@ -176,7 +176,7 @@ async def _play_and_learn(lane: Lane, step: int, item: Item, played: Played) -> 
         episode.close()
 
 
-def _stepper(episode: Episode, brief: Brief) -> Callable[[str], Any]:
+def _stepper(episode: Episode, brief: Brief) -> Step:
     taken = 0
 
     async def step(action: str) -> Observation:

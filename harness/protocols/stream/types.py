@@ -227,8 +227,8 @@ def fingerprint(entries: Mapping[str, Entry]) -> str:
     """Hash of a memory's entries in their order; equal memories have equal fingerprints."""
     digest = hashlib.sha256()
     for entry in entries.values():
-        fields = [entry.id, entry.text, entry.key, entry.sample_id, entry.step]
-        fields.append(dict(sorted(entry.meta.items())))
+        meta = sorted(entry.meta.items())
+        fields = [entry.id, entry.text, entry.key, entry.sample_id, entry.step, meta]
         digest.update(json.dumps(fields, ensure_ascii=False).encode())
         digest.update(b"\n")
     return digest.hexdigest()[:32]

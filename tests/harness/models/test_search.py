@@ -218,7 +218,7 @@ def test_bm25_of_texts_without_words():
 
 
 def okapi(documents, query):
-    """BM25 as in Robertson and Zaragoza 2009, eq. 3.15, with Lucene's idf; straight from the page."""
+    """BM25 as in Robertson and Zaragoza 2009, eq. 3.15, with the idf of Lucene."""
     split = [document.split() for document in documents]
     mean = sum(map(len, split)) / len(split)
     scores = []
