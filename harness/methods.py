@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -202,6 +203,7 @@ def _checked(one: Registered, protocol: str) -> Any:
             f"method '{one.name}' of package '{one.distribution}' is registered as {one.role} "
             f"but is no {base.__name__}; register it under its own role."
         )
+    _refuse_abstract(f"method '{one.name}' of package '{one.distribution}'", loaded)
     return loaded
 
 
@@ -220,6 +222,7 @@ def _load_file(name: str, protocol: str, roles: Sequence[str]) -> _Loaded:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
+        del sys.modules[module_name]
         raise UsageError(
             f"method '{name}': {path} cannot be loaded ({type(error).__name__}: {error})."
         ) from error
@@ -228,6 +231,7 @@ def _load_file(name: str, protocol: str, roles: Sequence[str]) -> _Loaded:
         return _Loaded(PAIR, found)
     for role, base in RULES[protocol].bases.items():
         if role in roles and _is_subclass(found, base):
+            _refuse_abstract(f"method '{name}'", found)
             return _Loaded(role, found)
     wanted = " or ".join(role for role in roles if role != PAIR)
     raise UsageError(f"method '{name}': {class_name} in {path} is no {wanted} class.")
@@ -235,6 +239,12 @@ def _load_file(name: str, protocol: str, roles: Sequence[str]) -> _Loaded:
 
 def _is_subclass(value: Any, base: type[Any]) -> bool:
     return isinstance(value, type) and issubclass(value, base)
+
+
+def _refuse_abstract(what: str, loaded: Any) -> None:
+    if inspect.isabstract(loaded):
+        missing = ", ".join(sorted(loaded.__abstractmethods__))
+        raise UsageError(f"{what} cannot be used: {loaded.__name__} has no {missing}; add it.")
 
 
 def _write(part: MethodPart) -> str:

@@ -24,7 +24,7 @@ from harness.models.chat import (
 from harness.models.client import Gate, StreamClient
 from harness.models.search import SimilaritySearch
 from harness.plan import Plan, PlannedRun
-from harness.protocols.stream.method import MemoryContext, Play
+from harness.protocols.stream.method import MemoryContext, Play, call_hook
 from harness.protocols.stream.types import Observation, Query
 from harness.registry import About
 
@@ -90,8 +90,10 @@ async def _preview(run: PlannedRun) -> Preview:
     try:
         first = await asyncio.to_thread(episode.reset)
         query = Query(items[0].sample_id, 0, episode.brief.goal)
-        shown = await memory.synthesize(query, await memory.search(query))
-        await agent.act(Play(episode.brief, first, step), shown, client, memory)
+        found = await call_hook(memory.search, query)
+        shown = await call_hook(memory.synthesize, query, found)
+        play = Play(episode.brief, first, step)
+        await call_hook(agent.act, play, shown, client, memory)
     except _CaughtError as caught:
         request = caught.request
         return Preview(run_title(run), items[0].sample_id, request.messages, request.max_tokens)

@@ -130,7 +130,7 @@ class Execution:
         )
 
         def commit(record: SampleRecord) -> None:
-            self._journal.append({"kind": "sample", "record": asdict(record)})
+            self._journal.append({"kind": "sample", "record": record.as_json()})
             kept = self._errors if record.status is Status.ERROR else self._past.finished
             kept[record.sample_id] = record
             on_sample(record)

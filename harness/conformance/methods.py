@@ -19,7 +19,7 @@ from harness.models.search import SimilaritySearch
 from harness.options import describe
 from harness.plan import Plan, PlannedRun, order_streams
 from harness.protocols.stream import Experience, Feedback, Memory, Query, StreamSettings, Turn
-from harness.protocols.stream.method import MemoryContext
+from harness.protocols.stream.method import MemoryContext, call_hook
 from harness.protocols.stream.settings import FeedbackLevel, StorePolicy
 from harness.registry import About
 from harness.results.schema import SampleRecord
@@ -63,8 +63,6 @@ async def _hooks(method: Method) -> list[str]:
 
 
 async def _hook_findings(method: Method) -> AsyncIterator[str]:
-    from harness.protocols.stream.loop import call_hook
-
     memory = _open(method)
     query = Query("toy/9", 9, "What is the red lamp?")
     for step, goal in enumerate(("What is the red lamp?", "What is the old door?")):

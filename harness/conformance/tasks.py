@@ -86,11 +86,20 @@ def _items(task: StreamTask, twin: StreamTask) -> Iterator[str]:
 
 
 def _demonstrations(task: StreamTask, items: Sequence[Item]) -> Iterator[str]:
-    hashes = {task.episode(item).brief.goal for item in items[:200]}
-    for shown in task.demonstrations(4, 0):
-        question = shown.action_label != "Action"
-        if question and shown.goal in hashes:
+    shown_goals = [one for one in task.demonstrations(4, 0) if one.action_label != "Action"]
+    asked = {_goal(task, item) for item in items[:200]} if shown_goals else set[str]()
+    for shown in shown_goals:
+        if shown.goal in asked:
             yield f"demonstration '{shown.goal[:60]}' is one of the items."
+
+
+def _goal(task: StreamTask, item: Item) -> str:
+    episode = task.episode(item)
+    try:
+        episode.reset()
+        return episode.brief.goal
+    finally:
+        episode.close()
 
 
 def _episodes(task: StreamTask) -> Iterator[str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from harness import options
 from harness.data import content_hash
 from harness.errors import UsageError
 from harness.models.chat import (
@@ -24,6 +25,7 @@ from harness.models.chat import (
     ModelIdentity,
     ModelRequest,
 )
+from harness.options import NoOptions
 from harness.registry import About
 
 
@@ -46,6 +48,7 @@ class Scripted(ChatModel):
             raise UsageError("scripted needs a file: --model scripted:FILE.jsonl")
         # A path may hold an '@', which stands before the revision in other models' names.
         path = f"{request.target}@{request.revision}" if request.revision else request.target
+        options.build(NoOptions, dict(request.args), f"model '{request}'")
         self._path = Path(path).expanduser()
         self._rules: list[_Rule] = []
 

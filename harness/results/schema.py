@@ -67,6 +67,10 @@ class SampleRecord:
     memory: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """``added``, ``changed``, ``removed``, ``read``, ``pruned`` and ``fingerprint``."""
 
+    def as_json(self) -> dict[str, Any]:
+        """The record as plain values; every field already holds nothing else."""
+        return dict(vars(self))
+
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> SampleRecord:
         """Rebuild a record from its JSON."""

@@ -89,6 +89,12 @@ def pruned_numbers(body: str, shown: int) -> Pruned:
     numbers = set[int]()
     for part in re.findall(_ID, found[1]):
         first, _, last = part.partition("-")
-        low, high = int(first), int(last or first)
+        low, high = _bounded(first, shown), _bounded(last or first, shown)
         numbers.update(range(max(low, 1), min(high, shown) + 1))
     return Pruned(frozenset(numbers), valid=True)
+
+
+def _bounded(digits: str, shown: int) -> int:
+    """A number, or one beyond the display for so many digits that Python refuses them."""
+    digits = digits.strip()
+    return int(digits) if len(digits) < 10 else shown + 1

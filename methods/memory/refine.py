@@ -20,6 +20,7 @@ from pydantic import Field
 from harness.models.chat import Phase
 from harness.options import Options
 from harness.protocols.stream import Agent, AgentReport, Ask, Context, Memory, Play
+from harness.protocols.stream.method import call_hook
 from harness.registry import About
 from harness_methods.memory.direct import output_format
 from harness_methods.memory.parsing import Move, Output, action_of, first_move, pruned_numbers
@@ -69,7 +70,7 @@ class Refine(Agent):
             state.invalid += not output.body
             await play.act(output.body)
         if self.options.prune_persists and state.pruned:
-            await memory.remove(state.pruned)
+            await call_hook(memory.remove, state.pruned)
         return AgentReport(
             pruned=tuple(state.pruned),
             invalid_outputs=state.invalid,

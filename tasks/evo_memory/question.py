@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from harness.protocols.stream import Brief, Episode, Observation, Score
 
@@ -36,6 +37,8 @@ class QuestionEpisode(Episode):
         self._extract = extract
         self._verify = verify
         self._answer: str | None = None
+
+    blocking: ClassVar[bool] = False
 
     @property
     def brief(self) -> Brief:

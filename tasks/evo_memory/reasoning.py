@@ -119,8 +119,7 @@ class Reasoning(Subset):
 
     def demonstrations(self, count: int, data_seed: int) -> Sequence[Experience]:
         """Questions that no stream has, with their right answers; families in turn."""
-        taken = {question.text for question in self._questions.values()}
-        taken.update(question.text for question in self._generate(data_seed)[1])
+        taken = {question.text for question in self._generate(data_seed)[1]}
         sources = {name: self._draw(name, data_seed, f"demo/{name}") for name in self._families}
         found = list[Experience]()
         while len(found) < count:
@@ -173,15 +172,18 @@ class Reasoning(Subset):
 
     def _draw(self, name: str, data_seed: int, purpose: str) -> Iterator[_Question]:
         """An endless, repeatable source of questions of a family."""
+        source = self._set(name, int(content_hash(data_seed, purpose), 16) % 2**31)
+        return (_Question(name, source[index]) for index in range(_POOL))
+
+    def _set(self, name: str, seed: int) -> Any:
+        """The library's data set of a family, made once: some read whole texts when made."""
         import reasoning_gym
 
-        seed = int(content_hash(data_seed, purpose), 16) % 2**31
         if (name, seed) not in self._sets:
             self._sets[name, seed] = reasoning_gym.create_dataset(
                 name, seed=seed, size=_POOL, **FAMILIES[name].settings
             )
-        source = self._sets[name, seed]
-        return (_Question(name, source[index]) for index in range(_POOL))
+        return self._sets[name, seed]
 
     def _fresh(self, source: Iterator[_Question], taken: set[str], name: str) -> _Question:
         """The next question that was not asked before."""
@@ -196,11 +198,7 @@ class Reasoning(Subset):
         )
 
     def _verify(self, question: _Question, answer: str | None) -> Score:
-        import reasoning_gym
-
-        scorer = reasoning_gym.create_dataset(
-            question.family, seed=0, size=1, **FAMILIES[question.family].settings
-        )
+        scorer = self._set(question.family, 0)
         raw = float(scorer.score_answer(answer, question.entry)) if answer is not None else 0.0
         return Score(
             value=float(raw >= 1.0),

@@ -9,17 +9,17 @@ with its answered calls replayed.
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import (
+    HarnessError,
     InfrastructureError,
     InvalidSample,
     MethodError,
@@ -28,20 +28,19 @@ from harness.errors import (
 )
 from harness.models.chat import Phase
 from harness.models.client import StreamClient
-from harness.protocols.stream.method import Agent, AgentReport, Memory, Play, Step
+from harness.protocols.stream import checks
+from harness.protocols.stream.method import Agent, Memory, Play, Step, call_hook
 from harness.protocols.stream.record import Committed, Outcome, Played, sample_record
 from harness.protocols.stream.settings import FeedbackLevel, StreamSettings
-from harness.protocols.stream.task import Episode, StreamTask
+from harness.protocols.stream.task import Episode, StreamTask, in_world
 from harness.protocols.stream.types import (
     Brief,
-    Context,
     Entry,
     Experience,
     Feedback,
     Item,
     Observation,
     Query,
-    Retrieval,
     Score,
 )
 from harness.results.schema import SampleRecord, Status
@@ -71,11 +70,16 @@ async def run_lane(lane: Lane) -> None:
 
     Raises:
         StorageError: a commit could not be written; the whole command has to stop.
+        MethodError: the memory cannot say what it holds, or cannot return to its last commit.
     """
-    if lane.items and not lane.memory.rebuilt_from_entries:
-        _dump(lane, lane.items[0][0] - 1)
+    if lane.items:
+        first = lane.items[0][0]
+        # A restored memory has its dump: writing it again would risk the only one there is.
+        if not _dump_folder(lane.dumps, first - 1).exists():
+            _dump(lane, first - 1)
     for step, item in lane.items:
-        committed = Committed.of(lane.memory)
+        with _blamed(lane.memory):
+            committed = Committed.of(lane.memory)
         lane.client.begin(item.sample_id, lane.answered.get(item.sample_id, ()))
         record = await _play_item(lane, step, item, committed)
         if record.status is not Status.ERROR:
@@ -96,11 +100,15 @@ async def restore_memory(
     Raises:
         MethodError: the memory does not come back as it was, so that going on would mix two.
     """
-    if memory.rebuilt_from_entries:
-        await call_hook(memory.restore, entries)
-    else:
-        await call_hook(memory.load, _dump_folder(dumps, step))
-    found = memory.fingerprint()
+    with _blamed(memory):
+        if memory.rebuilt_from_entries:
+            await call_hook(memory.restore, entries)
+        else:
+            folder = _dump_folder(dumps, step)
+            if not folder.is_dir():
+                raise MethodError(f"the memory's dump {folder} is gone; start over with --fresh.")
+            await call_hook(memory.load, folder)
+        found = memory.fingerprint()
     if found != expected:
         raise MethodError(
             f"{type(memory).__name__} is not the same after being restored (fingerprint {found}, "
@@ -121,7 +129,8 @@ async def _play_item(lane: Lane, step: int, item: Item, committed: Committed) ->
     except InfrastructureError as error:
         status, problem = Status.ERROR, error
     except PromptTooLong as error:
-        status, problem = (Status.INVALID if played.nothing_added else Status.FAILED), error
+        nothing_added = played.nothing_added and not lane.client.calls
+        status, problem = (Status.INVALID if nothing_added else Status.FAILED), error
     except InvalidSample as error:
         status, problem = Status.INVALID, error
     except Exception as error:  # noqa: BLE001 - the one place that turns a failed sample into a row
@@ -150,22 +159,22 @@ async def _play_item(lane: Lane, step: int, item: Item, committed: Committed) ->
 async def _play_and_learn(lane: Lane, step: int, item: Item, played: Played) -> None:
     episode = lane.task.episode(item)
     try:
-        first = await asyncio.to_thread(episode.reset)
+        first = await in_world(episode, episode.reset)
         brief = played.brief = episode.brief
         query = Query(item.sample_id, step, brief.goal)
         began = time.perf_counter()
-        played.retrieval = _expect(await call_hook(lane.memory.search, query), Retrieval, "search")
-        played.context = _expect(
-            await call_hook(lane.memory.synthesize, query, played.retrieval), Context, "synthesize"
+        played.retrieval = checks.retrieval(await call_hook(lane.memory.search, query))
+        played.context = checks.context(
+            await call_hook(lane.memory.synthesize, query, played.retrieval)
         )
         played.seconds[Phase.RETRIEVE] = time.perf_counter() - began
         play = played.play = Play(brief, first, _stepper(episode, brief))
         report = await call_hook(lane.agent.act, play, played.context, lane.client, lane.memory)
         _raise_hidden(lane.client)
-        played.report = _expect(report, AgentReport, "act")
+        played.report = checks.report(report)
         if not play.turns:
             raise MethodError("the agent ended without an action")
-        score = played.score = await asyncio.to_thread(episode.score)
+        score = played.score = await in_world(episode, episode.score)
         if lane.task.options.store.admits(score.success):
             experience = _experience(item, step, played, _feedback(lane.task.options, score))
             began = time.perf_counter()
@@ -184,7 +193,7 @@ def _stepper(episode: Episode, brief: Brief) -> Step:
         if taken >= brief.max_turns:
             raise MethodError(f"the agent took more than {brief.max_turns} turns")
         taken += 1
-        return await asyncio.to_thread(episode.step, action)
+        return await in_world(episode, episode.step, action)
 
     return step
 
@@ -223,10 +232,11 @@ def _experience(item: Item, step: int, played: Played, feedback: Feedback) -> Ex
 
 async def _roll_back(lane: Lane, step: int, committed: Committed) -> None:
     """Undo what a failed item left in the memory."""
-    if lane.memory.rebuilt_from_entries:
-        await call_hook(lane.memory.restore, committed.entries)
-    elif lane.memory.stateful:
-        await call_hook(lane.memory.load, _dump_folder(lane.dumps, step - 1))
+    with _blamed(lane.memory):
+        if lane.memory.rebuilt_from_entries:
+            await call_hook(lane.memory.restore, committed.entries)
+        elif lane.memory.stateful:
+            await call_hook(lane.memory.load, _dump_folder(lane.dumps, step - 1))
 
 
 def _dump(lane: Lane, step: int) -> None:
@@ -235,14 +245,15 @@ def _dump(lane: Lane, step: int) -> None:
         return
     folder = _dump_folder(lane.dumps, step)
     fresh = folder.with_name(folder.name + ".new")
-    try:
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        lane.memory.dump(fresh)
-        os.replace(fresh, folder)
-    except OSError as error:
-        raise StorageError(f"cannot write the memory to {folder}: {error.strerror}.") from error
+    with _blamed(lane.memory):
+        try:
+            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            fresh.mkdir(parents=True)
+            lane.memory.dump(fresh)
+            os.replace(fresh, folder)
+        except OSError as error:
+            raise StorageError(f"cannot write the memory to {folder}: {error.strerror}.") from error
 
 
 def _drop_dump(lane: Lane, step: int) -> None:
@@ -254,14 +265,14 @@ def _dump_folder(dumps: Path, step: int) -> Path:
     return dumps / f"step-{step:06d}"
 
 
-async def call_hook(hook: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a hook of a method, in a thread if it is not a coroutine function."""
-    if inspect.iscoroutinefunction(hook):
-        return await hook(*arguments)
-    return await asyncio.to_thread(hook, *arguments)
-
-
-def _expect(value: Any, kind: type[Any], hook: str) -> Any:
-    if not isinstance(value, kind):
-        raise MethodError(f"{hook} returned {type(value).__name__}, not {kind.__name__}")
-    return value
+@contextmanager
+def _blamed(memory: Memory) -> Generator[None]:
+    """What a memory raises outside of an item stops its run with a reason, and no other run."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise MethodError(
+            f"{type(memory).__name__} raised {type(error).__name__}: {error}"
+        ) from error

@@ -9,13 +9,15 @@ that raises fails its item, with the worst score, and the memory returns to its 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from harness.errors import MethodError
 from harness.models.chat import Message, Phase
@@ -131,14 +133,14 @@ class Memory(ABC):
 
     def dump(self, folder: Path) -> None:
         """Write the whole state into an empty folder."""
-        lines = (json.dumps(asdict(entry)) + "\n" for entry in self.entries().values())
+        lines = (json.dumps(entry.as_json()) + "\n" for entry in self.entries().values())
         (folder / "entries.jsonl").write_text("".join(lines), encoding="utf-8")
 
     async def load(self, folder: Path) -> None:
         """Read the state that `dump` wrote."""
         lines = (folder / "entries.jsonl").read_text(encoding="utf-8").splitlines()
         entries = [Entry(**json.loads(line)) for line in lines]
-        await self.restore({entry.id: entry for entry in entries})
+        await call_hook(self.restore, {entry.id: entry for entry in entries})
 
     def fingerprint(self) -> str:
         """Hash of the state, free of clocks and random ids."""
@@ -251,6 +253,22 @@ class Step(Protocol):
     async def __call__(self, action: str) -> Observation:
         """Take one action."""
         ...
+
+
+async def call_hook(hook: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a hook of a method, in a thread if it is not a coroutine function.
+
+    The thread is the call's own: a synchronous agent waits in it for its episode and its model,
+    which may need a thread of the shared pool themselves.
+    """
+    if inspect.iscoroutinefunction(hook):
+        return await hook(*arguments)
+    own = ThreadPoolExecutor(1, thread_name_prefix="harness-hook")
+    try:
+        result = await asyncio.get_running_loop().run_in_executor(own, hook, *arguments)
+    finally:
+        own.shutdown(wait=False)
+    return await result if inspect.isawaitable(result) else result
 
 
 def within_budget(hits: Iterable[Hit], chars: int) -> list[Hit]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Self
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, MethodError
 from harness.models.chat import Phase
 from harness.models.client import CallRecord
+from harness.protocols.stream import checks
 from harness.protocols.stream.method import AgentReport, Memory, Play
 from harness.protocols.stream.types import Brief, Context, Delta, Entry, Item, Retrieval, Score
 from harness.results.schema import SampleRecord, Status
@@ -24,7 +25,7 @@ class Committed:
     @classmethod
     def of(cls, memory: Memory) -> Self:
         """Look at a memory as it is now."""
-        return cls(dict(memory.entries()), memory.fingerprint())
+        return cls(checks.entries(memory.entries()), str(memory.fingerprint()))
 
 
 @dataclass
@@ -44,8 +45,9 @@ class Played:
     @property
     def nothing_added(self) -> bool:
         """Whether the method has put nothing of its own into the prompt yet."""
-        context = self.context
-        return not (context.items or context.text or (self.play and self.play.turns))
+        if self.play is None:
+            return False
+        return not (self.context.items or self.context.text or self.play.turns)
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,11 @@ def sample_record(item: Item, step: int, played: Played, outcome: Outcome) -> Sa
         extra={} if item.difficulty is None else {"difficulty": item.difficulty},
         trace={
             "calls": [call.as_json() for call in calls],
-            "trajectory": [asdict(turn) for turn in turns],
-            "context": asdict(played.context),
+            "trajectory": [dict(vars(turn)) for turn in turns],
+            "context": {
+                "items": [dict(vars(hit)) for hit in played.context.items],
+                "text": played.context.text,
+            },
             "output": turns[-1].action if turns else "",
         },
         memory=_memory(played, outcome),
@@ -149,8 +154,8 @@ def _memory(played: Played, outcome: Outcome) -> dict[str, Any]:
     after = played.after or outcome.before
     delta = Delta.between(outcome.before.entries, after.entries)
     return {
-        "added": [asdict(entry) for entry in delta.added],
-        "changed": [asdict(entry) for entry in delta.changed],
+        "added": [entry.as_json() for entry in delta.added],
+        "changed": [entry.as_json() for entry in delta.changed],
         "removed": list(delta.removed),
         "read": [
             [hit.id, None if hit.score != hit.score else hit.score] for hit in played.context.items
@@ -163,6 +168,8 @@ def _memory(played: Played, outcome: Outcome) -> dict[str, Any]:
 def _reason(problem: Exception | None, who: str) -> str:
     if problem is None:
         return ""
+    if isinstance(problem, MethodError):
+        return f"{who}: {problem}"
     if isinstance(problem, HarnessError):
         return str(problem)
     return f"{who} raised {type(problem).__name__}: {problem}"

@@ -6,10 +6,11 @@ episode and leave it only through `Episode.score`, whose result stays with the h
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from harness.data import DataSource
 from harness.protocols.stream.settings import StreamSettings
@@ -27,7 +28,10 @@ class MetricInfo:
 
 
 class Episode(ABC):
-    """One item being played. Methods may block: they run in a thread of the stream."""
+    """One item being played."""
+
+    blocking: ClassVar[bool] = True
+    """Whether `reset`, `step` and `score` may take long, so that they are called in a thread."""
 
     @property
     @abstractmethod
@@ -48,6 +52,13 @@ class Episode(ABC):
 
     def close(self) -> None:  # noqa: B027 - most episodes hold nothing
         """Release what the episode holds; called on every way out."""
+
+
+async def in_world(episode: Episode, method: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a method of an episode, in a thread if it may take long."""
+    if episode.blocking:
+        return await asyncio.to_thread(method, *arguments)
+    return method(*arguments)
 
 
 class StreamTask(ABC):

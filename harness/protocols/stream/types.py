@@ -10,6 +10,8 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,22 @@ class Entry:
     step: int
     meta: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    def as_json(self) -> dict[str, Any]:
+        """The entry as plain values."""
+        return {
+            "id": self.id,
+            "text": self.text,
+            "key": self.key,
+            "sample_id": self.sample_id,
+            "step": self.step,
+            "meta": dict(self.meta),
+        }
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Hash of all fields; computed once, since a memory is hashed at every commit."""
+        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).digest()
+
 
 @dataclass(frozen=True)
 class Query:
@@ -227,8 +245,5 @@ def fingerprint(entries: Mapping[str, Entry]) -> str:
     """Hash of a memory's entries in their order; equal memories have equal fingerprints."""
     digest = hashlib.sha256()
     for entry in entries.values():
-        meta = sorted(entry.meta.items())
-        fields = [entry.id, entry.text, entry.key, entry.sample_id, entry.step, meta]
-        digest.update(json.dumps(fields, ensure_ascii=False).encode())
-        digest.update(b"\n")
+        digest.update(entry.digest)
     return digest.hexdigest()[:32]
