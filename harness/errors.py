@@ -40,7 +40,7 @@ class UnknownName(UsageError):
         if near:
             mend = f"did you mean {' or '.join(near)}?"
         else:
-            mend = f"known: {', '.join(names)}." if names else "none is registered."
+            mend = f"known: {', '.join(names)}." if names else "there is none."
         super().__init__(f"unknown {kind} '{name}'; {mend}{' ' + hint if hint else ''}")
 
 

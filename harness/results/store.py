@@ -150,14 +150,15 @@ class ResultsStore:
                 [row for one in rows for row in _memory_rows(run_id, one)],
                 tables().memory,
             )
-            self._write(self.root / "runs" / f"{run_id}.parquet", [dict(run)], tables().runs)
+            with self._locked():
+                self._write(self.root / "runs" / f"{run_id}.parquet", [dict(run)], tables().runs)
+                if run["status"] == RunStatus.COMPLETE:
+                    journal.delete()
         except OSError as error:
             raise StorageError(
                 f"cannot write the tables of run {run_id} to {self.root}: {error.strerror}; make "
                 "room and run the same command again, nothing is asked twice."
             ) from error
-        if run["status"] == RunStatus.COMPLETE:
-            journal.delete()
 
     def runs(self) -> list[RunSummary]:
         """List runs, oldest first: published ones, and unfinished ones from their journals."""
@@ -281,7 +282,7 @@ class ResultsStore:
                     done[record["record"]["sample_id"]] = Status(record["record"]["status"])
                     if record["record"]["score"] is not None:
                         scores[record["record"]["sample_id"]] = record["record"]["score"]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ResultsError, ValueError, KeyError) as error:
             self._note(path, f"unreadable journal ({error})")
             return None
         if header is None:
@@ -303,7 +304,12 @@ class ResultsStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
-            pq.write_table(pa.Table.from_pylist(rows, schema), scratch, compression="zstd")
+            try:
+                table = pa.Table.from_pylist(rows, schema)
+            except UnicodeEncodeError:
+                # Half a surrogate pair, which no file can hold, from a model or a data set.
+                table = pa.Table.from_pylist([_whole_text(row) for row in rows], schema)
+            pq.write_table(table, scratch, compression="zstd")
             os.replace(scratch, path)
         finally:
             scratch.unlink(missing_ok=True)
@@ -331,6 +337,16 @@ def _is_held(path: Path) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def _whole_text(row: dict[str, Any]) -> dict[str, Any]:
+    """The same row with half surrogate pairs replaced."""
+    return {
+        name: value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if isinstance(value, str)
+        else value
+        for name, value in row.items()
+    }
 
 
 def _time_text(value: datetime | None) -> str:

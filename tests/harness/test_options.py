@@ -113,7 +113,7 @@ def test_a_missing_required_option_is_named():
 def test_an_unknown_option_gets_the_nearest_names():
     with pytest.raises(UnknownName, match=r"option of method 'exprag' 'treshold'.*threshold"):
         read(treshold="1")
-    with pytest.raises(UnknownName, match="none is registered"):
+    with pytest.raises(UnknownName, match="there is none"):
         options.build(NoOptions, {"k": "1"}, "embedder 'bm25'")
 
 

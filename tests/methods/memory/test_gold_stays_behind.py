@@ -1,0 +1,151 @@
+"""Reference case 14: right answers reach a method only where the feedback grants them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pyarrow.parquet as pq
+import pytest
+
+from harness.conformance.toy import CANARY, ToyModel, ToyTask
+from harness.executors import LocalExecutor
+from harness.methods import resolve
+from harness.models.chat import ModelKind, ModelRequest, Sampling
+from harness.models.embedders import Bm25
+from harness.plan import Plan, PlannedRun, expand, order_streams
+from harness.protocols.stream import StreamSettings
+from harness.registry import Kind, registered
+from harness.results.journal import Journal
+from harness.results.schema import RunStatus
+from harness.results.store import ResultsStore
+from harness.spec import RunSpec
+from harness.sweep import Sweep
+from harness_tasks.evo_memory.babyai.environment import BabyAIText
+from harness_tasks.evo_memory.babyai.levels import missions
+from harness_tasks.evo_memory.reasoning import Reasoning
+
+METHODS = (
+    *sorted({one.name for one in registered(Kind.METHOD)}),
+    "refine:prune_persists=true,rounds=3+exprag",
+    "react+history:across=always",
+)
+
+
+class Silent:
+    def status(self, *_text):
+        return
+
+    begin = advance = end = status
+
+
+def execute(plan, root, monkeypatch):
+    """Execute a plan and keep its journals; returns the prompts and all that was written."""
+    monkeypatch.setattr(Journal, "delete", Journal.close)
+    model, store = ToyModel(ModelRequest("toy")), ResultsStore(root)
+    store.prepare()
+
+    def opener(_name, _sweep, kind):
+        return model if kind is ModelKind.CHAT else Bm25(ModelRequest("bm25"))
+
+    outcomes = asyncio.run(LocalExecutor(store, Silent(), opener).execute(plan))
+    assert {one.status for one in outcomes} == {RunStatus.COMPLETE}
+    assert all(one.good for one in outcomes)
+    return "\n".join(model.prompts), written(root)
+
+
+def written(root):
+    """The text of every file of a results folder, by its kind."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        if not path.is_file():
+            continue
+        if path.suffix == ".parquet":
+            text = json.dumps(pq.read_table(path).to_pylist(), default=str, ensure_ascii=False)
+        else:
+            text = path.read_bytes().decode(errors="replace")
+        kind = "memory" if path.name == "memory.parquet" else path.relative_to(root).parts[0]
+        found[kind] = found.get(kind, "") + text
+    assert {"runs", "samples", "traces", "memory", "journal", "artifacts"} <= set(found)
+    return found
+
+
+def toy_plan(methods, **settings):
+    task = ToyTask(StreamSettings(**settings))
+    runs = []
+    for method in (resolve(text, "stream") for text in methods):
+        spec = RunSpec(
+            task="toy",
+            task_version="1",
+            subset="toy",
+            task_options=settings,
+            method=method.canonical(),
+            label=method.label,
+            model="toy",
+            embedder="bm25",
+            sampling=Sampling().given(),
+        )
+        runs.append(PlannedRun(spec, task, method, order_streams(task.items(0), "native")))
+    return Plan(Sweep(task="toy"), tuple(runs), 4, len(runs))
+
+
+@pytest.mark.parametrize("feedback", ["none", "correctness", "score"])
+def test_no_built_in_method_ever_sees_or_stores_gold(feedback, tmp_path, monkeypatch):
+    plan = toy_plan(METHODS, feedback=feedback, store="all")
+    prompts, files = execute(plan, tmp_path, monkeypatch)
+    assert "What is the red lamp?" in prompts
+    assert "Question: What is the red lamp?" in files["memory"]
+    assert CANARY not in prompts
+    assert [kind for kind, text in files.items() if CANARY in text] == []
+
+
+def test_gold_that_is_granted_is_kept_and_shown(tmp_path, monkeypatch):
+    plan = toy_plan(["exprag"], feedback="gold", store="all")
+    prompts, files = execute(plan, tmp_path, monkeypatch)
+    assert f"the right answer is {CANARY}" in prompts
+    assert CANARY in files["memory"]
+
+
+@pytest.mark.parametrize(("feedback", "seen"), [("score", False), ("gold", True)])
+def test_answers_of_the_reasoning_questions_stay_behind(feedback, seen, tmp_path, monkeypatch):
+    honest = Reasoning._verify
+
+    def verify(self, question, answer):
+        return replace(honest(self, question, answer), gold=CANARY)
+
+    monkeypatch.setattr(Reasoning, "_verify", verify)
+    options = {"streams": 2, "items": 4, "feedback": feedback, "store": "all"}
+    methods = ("history", "exprag", "remem", "static", "random")
+    sweep = Sweep(task="evo-memory", method=methods, task_options=options, embedder="bm25")
+    prompts, files = execute(expand(sweep), tmp_path, monkeypatch)
+    assert (CANARY in prompts) == seen
+    assert any(CANARY in text for text in files.values()) == seen
+
+
+def test_subgoals_of_babyais_labels_stay_behind(tmp_path, monkeypatch):
+    label_file = tmp_path / "mirror/agentboard/babyai/test.jsonl"
+    label_file.parent.mkdir(parents=True)
+    rows = [
+        {
+            "goal": BabyAIText(mission).goal,
+            "subgoals": [f"{CANARY} **", f"{CANARY} right in front of you."],
+            "difficulty": "easy",
+            "additional_info": {"init_obs": "", "subtask": mission.level},
+        }
+        for mission in missions()
+    ]
+    label_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "mirror"))
+    options = {"subset": "babyai", "max_steps": 3, "store": "all", "feedback": "gold"}
+    sweep = Sweep(
+        task="evo-memory",
+        method=("exprag", "remem"),
+        task_options=options,
+        limit=3,
+        embedder="bm25",
+    )
+    prompts, files = execute(expand(sweep), tmp_path / "results", monkeypatch)
+    assert "Mission: go to the red ball" in prompts
+    assert CANARY not in prompts
+    assert [kind for kind, text in files.items() if CANARY in text] == []
