@@ -1,8 +1,9 @@
 """What the harness itself costs: CPU per sample and at start, against a server that answers at once.
 
-Runs the `harness` command on generated questions at two sizes, several times in turn with a floor (aiohttp and one
-appended line per answer, nothing else), and reports the slope between the sizes: processor time for each
-further sample, user and system, of the client process alone. Medians with minimum and maximum.
+Runs the `harness` command on generated questions at two sizes, several times in turn with a floor
+(aiohttp and one appended line per answer, nothing else), and reports the slope between the sizes:
+processor time for each further sample, user and system, of the client process alone. Medians with
+minimum and maximum.
 
     python benchmarks/overhead.py [--repeats 5] [--small 200] [--large 2200]
 """

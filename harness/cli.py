@@ -22,8 +22,8 @@ import typer
 
 from harness import __version__
 from harness.errors import HarnessError, InfrastructureError, UsageError
-from harness.options import parse_assignments
 from harness.registry import Kind, registered
+from harness.sweep_options import with_sweep_options
 
 
 class Exit(IntEnum):
@@ -72,57 +72,8 @@ def _root(
     pass
 
 
-@app.command()
 def run(
-    task: Annotated[
-        str | None, typer.Option("--task", envvar="HARNESS_TASK", help="The task; see: harness ls.")
-    ] = None,
-    method: Annotated[
-        list[str] | None,
-        typer.Option(help="Method such as exprag:k=8 or react+exprag, or file:PATH#CLASS; repeat."),
-    ] = None,
-    model: Annotated[
-        list[str] | None, typer.Option(help="Model such as smollm2 or openai:NAME; repeat.")
-    ] = None,
-    task_option: Annotated[
-        list[str] | None,
-        typer.Option("--task-option", "-T", help="Task option NAME=VALUE, such as subset=babyai."),
-    ] = None,
-    sampling: Annotated[
-        list[str] | None,
-        typer.Option("--sampling", "-M", help="Sampling NAME=VALUE, such as temperature=0.2."),
-    ] = None,
-    model_arg: Annotated[
-        list[str] | None, typer.Option(help="Engine argument NAME=VALUE, such as retries=3.")
-    ] = None,
-    embedder: Annotated[
-        str | None,
-        typer.Option(envvar="HARNESS_EMBEDDER", help="minilm, bm25, hf:NAME or openai:NAME."),
-    ] = None,
-    base_url: Annotated[
-        list[str] | None, typer.Option(help="Address of an OpenAI-compatible server.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(envvar="HARNESS_LIMIT", help="Only the first N items.")
-    ] = None,
-    order: Annotated[
-        list[str] | None,
-        typer.Option(help="native, shuffle:SEED, easy-hard or hard-easy; repeat."),
-    ] = None,
-    seeds: Annotated[
-        str | None, typer.Option(envvar="HARNESS_SEEDS", help="Sample seeds, such as 0-4 or 0,3.")
-    ] = None,
-    data_seed: Annotated[
-        int | None, typer.Option(envvar="HARNESS_DATA_SEED", help="Seed of generated data.")
-    ] = None,
-    results: Annotated[
-        str | None, typer.Option(envvar="HARNESS_RESULTS", help="Folder for results.")
-    ] = None,
-    max_in_flight: Annotated[
-        int | None,
-        typer.Option(envvar="HARNESS_MAX_IN_FLIGHT", help="Most requests at once for a model."),
-    ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start a new attempt.")] = False,
+    given: dict[str, Any],
     config: Annotated[
         Path | None, typer.Option(envvar="HARNESS_CONFIG", help="YAML file; options win over it.")
     ] = None,
@@ -136,30 +87,16 @@ def run(
     from harness import commands
     from harness.sweep import read_sweep
 
-    given = {
-        "task": task,
-        "method": _texts(method, "HARNESS_METHOD"),
-        "model": _texts(model, "HARNESS_MODEL"),
-        "task_options": _pairs(task_option, "HARNESS_TASK_OPTION", "-T"),
-        "sampling": _pairs(sampling, "HARNESS_SAMPLING", "-M"),
-        "model_args": _pairs(model_arg, "HARNESS_MODEL_ARG", "--model-arg"),
-        "embedder": embedder,
-        "base_url": _texts(base_url, "HARNESS_BASE_URL"),
-        "limit": limit,
-        "order": _texts(order, "HARNESS_ORDER"),
-        "seeds": seeds,
-        "data_seed": data_seed,
-        "results": results,
-        "max_in_flight": max_in_flight,
-        "fresh": fresh or None,
-    }
-    sweep = read_sweep({k: v for k, v in given.items() if v not in (None, (), {})}, config)
+    sweep = read_sweep(given, config)
     if dry_run:
         commands.print_plan(sweep, as_json=json_output)
     elif preview:
         commands.print_preview(sweep, as_json=json_output)
     else:
         raise typer.Exit(_interruptible(commands.run_sweep(sweep, as_json=json_output)))
+
+
+app.command(name="run")(with_sweep_options(run))
 
 
 @app.command(name="ls")
@@ -263,17 +200,6 @@ def _interruptible(work: Any) -> int:
         _fail(
             "interrupted; finished samples are kept, the same command continues.", Exit.INTERRUPTED
         )
-
-
-def _texts(given: list[str] | None, variable: str) -> tuple[str, ...]:
-    """A repeatable option, or its environment variable split at commas."""
-    if given:
-        return tuple(given)
-    return tuple(one.strip() for one in os.environ.get(variable, "").split(",") if one.strip())
-
-
-def _pairs(given: list[str] | None, variable: str, flag: str) -> dict[str, str]:
-    return parse_assignments(_texts(given, variable), flag)
 
 
 def _warn(problems: Iterable[str]) -> None:

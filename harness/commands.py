@@ -215,7 +215,9 @@ def _print_outcomes(outcomes: list[Any], sweep: Sweep) -> None:
 
 
 def _result_cells(run: RunSummary) -> tuple[str, ...]:
-    done = f"{run.n_done} of {run.n_planned}" + (f", {run.n_error} errors" if run.n_error else "")
+    done = f"{run.n_done} of {run.n_planned}"
+    for number, word in ((run.n_failed, "failed"), (run.n_error, "errors")):
+        done += f", {number} {word}" if number else ""
     score = "n/a" if run.score is None else f"{run.score:.3f}"
     if run.status is not RunStatus.COMPLETE and run.score is not None:
         score += " so far"

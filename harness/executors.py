@@ -131,6 +131,7 @@ class LocalExecutor:
                 claimed.run_id,
                 claimed.status,
                 n_done=claimed.n_done,
+                n_failed=claimed.n_failed,
                 score=claimed.score,
                 note="nothing to do: finished before (--fresh starts again)",
             )

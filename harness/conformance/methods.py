@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.conformance.toy import CANARY, ToyModel, ToyTask
 from harness.errors import HarnessError
-from harness.executors import LocalExecutor, RunOutcome
+from harness.executors import LocalExecutor, NoRanker, RunOutcome
 from harness.methods import Method, resolve
 from harness.models.chat import ModelKind, ModelRequest, Sampling
 from harness.models.client import Gate, StreamClient
@@ -21,6 +21,7 @@ from harness.plan import Plan, PlannedRun, order_streams
 from harness.protocols.stream import Experience, Feedback, Memory, Query, StreamSettings, Turn
 from harness.protocols.stream.method import MemoryContext, call_hook
 from harness.protocols.stream.settings import FeedbackLevel, StorePolicy
+from harness.protocols.stream.types import Delta
 from harness.registry import About
 from harness.results.schema import SampleRecord
 from harness.results.store import ResultsStore
@@ -65,8 +66,17 @@ async def _hooks(method: Method) -> list[str]:
 async def _hook_findings(method: Method) -> AsyncIterator[str]:
     memory = _open(method)
     query = Query("toy/9", 9, "What is the red lamp?")
+    moved = False
     for step, goal in enumerate(("What is the red lamp?", "What is the old door?")):
+        held = dict(memory.entries())
         await call_hook(memory.evolve, _experience(step, goal))
+        replayed = Delta.between(held, memory.entries()).apply(held)
+        moved = moved or list(replayed) != list(memory.entries())
+    if moved and memory.rebuilt_from_entries:
+        yield (
+            "moves entries to another place in evolve; changes are kept by id, so write an entry "
+            "that moves under a new id."
+        )
     before = memory.fingerprint()
     retrieval = await call_hook(memory.search, query)
     await call_hook(memory.synthesize, query, retrieval)
@@ -125,7 +135,7 @@ def _run(method: Method, model: ToyModel) -> tuple[RunOutcome, list[SampleRecord
         method=method.canonical(),
         label=method.label,
         model="toy",
-        embedder="bm25",
+        embedder="bm25" if method.right.type.needs_similarity else "",
         sampling=Sampling().given(),
     )
     run = PlannedRun(spec, task, method, order_streams(items, "native"))
@@ -168,10 +178,12 @@ def _open(method: Method) -> Memory:
     client = StreamClient(
         Gate(ToyModel(ModelRequest("toy")), 1), Sampling(), "toy", lambda _record: None
     )
+    declared = method.right.type.needs_similarity
+    ranker = Bm25(ModelRequest("bm25")).ranker() if declared else NoRanker()
     context = MemoryContext(
         settings=StreamSettings(store=StorePolicy.ALL),
         ask=client,
-        similarity=SimilaritySearch(Bm25(ModelRequest("bm25")).ranker()),
+        similarity=SimilaritySearch(ranker),
         seed_text="toy",
         demonstrations=lambda count: ToyTask(StreamSettings()).demonstrations(count, 0),
     )

@@ -47,6 +47,7 @@ class RunSummary:
     status: RunStatus
     n_planned: int
     n_done: int
+    n_failed: int
     n_error: int
     score: float | None
     started_at: str
@@ -248,6 +249,7 @@ class ResultsStore:
                     status=RunStatus(row["status"]),
                     n_planned=row["n_planned"],
                     n_done=row["n_done"],
+                    n_failed=row["n_failed"],
                     n_error=row["n_error"],
                     score=metrics.get("score"),
                     started_at=_time_text(row["started_at"]),
@@ -288,11 +290,13 @@ class ResultsStore:
         if header is None:
             return None
         errors = sum(status is Status.ERROR for status in done.values())
+        failed = sum(status is Status.FAILED for status in done.values())
         return RunSummary(
             run_id=path.stem,
             **header["summary"],
             status=RunStatus.RUNNING if _is_held(path) else RunStatus.INTERRUPTED,
             n_done=len(done) - errors,
+            n_failed=failed,
             n_error=errors,
             score=sum(scores.values()) / len(scores) if scores else None,
         )

@@ -80,6 +80,12 @@ class LosesIndexInRestore(Mine):
         await super().evolve(experience)
         self.index.append(f"e{experience.step}")
 
+class MovesEntries(Mine):
+    async def evolve(self, experience):
+        await super().evolve(experience)
+        oldest = next(iter(self._entries))
+        self._entries[oldest] = self._entries.pop(oldest)
+
 class NoAbout(Mine):
     about = None
 
@@ -146,6 +152,7 @@ def test_a_third_partys_method_can_be_fine(file, name):
         ("Rubbish", "synthesize returned str, not Context"),
         ("ForgetsInRestore", "is not the same after being restored."),
         ("LosesIndexInRestore", "finds something else after being restored."),
+        ("MovesEntries", "moves entries to another place in evolve"),
         ("NoAbout", "has no 'about': give its class an About(summary, source)."),
         ("NoHelp", "option size has no docstring under its field."),
         ("Required", "option size"),
@@ -245,8 +252,6 @@ class Cheats(ToyTask):
 
 class LateBrief(ToyTask):
     """An episode whose brief exists only after reset, as the contract allows."""
-
-    closed = 0
 
     def episode(self, item):
         class Late(ToyEpisode):
