@@ -11,7 +11,7 @@ from harness.errors import UnknownName, UsageError
 from harness.methods import PAIR
 from harness.options import OptionInfo, describe
 from harness.protocols.stream.method import MethodPair
-from harness.registry import About, Kind, Need, Registered, registered
+from harness.registry import About, Kind, Need, Registered, registered, shadowed
 
 _LISTS: dict[str, tuple[Kind, ...]] = {
     "tasks": (Kind.TASK,),
@@ -63,6 +63,7 @@ def rows(what: str) -> tuple[list[Row], list[str]]:
         raise UnknownName("list", what, _LISTS)
     found, problems = list[Row](), list[str]()
     for kind in _LISTS[what]:
+        problems += shadowed(kind)
         for one in registered(kind):
             try:
                 loaded = one.load()

@@ -14,6 +14,7 @@ row) or of the command (its exit code)::
     ├── MethodError            caused by the method: the row is ``failed`` with the worst score
     └── InfrastructureError    server gone, disk full: the row is ``error``, to be tried again
         ├── EndpointError      a model endpoint kept failing after its retries
+        ├── TaskError          the task itself broke; no method is to blame
         └── StorageError       a result could not be written; stops the whole command
 """
 
@@ -80,6 +81,10 @@ class InfrastructureError(HarnessError):
 
 class EndpointError(InfrastructureError):
     """A model endpoint kept failing after its retries."""
+
+
+class TaskError(InfrastructureError):
+    """The task raised something that it should not; its author has to mend it."""
 
 
 class StorageError(InfrastructureError):

@@ -57,7 +57,10 @@ class Need:
 
     def installed(self) -> bool:
         """Whether the package can be found, without importing it."""
-        return importlib.util.find_spec(self.package) is not None
+        try:
+            return importlib.util.find_spec(self.package) is not None
+        except ModuleNotFoundError:  # the parent of a dotted name
+            return False
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,26 @@ class Registered:
 def registered(kind: Kind) -> tuple[Registered, ...]:
     """List what is registered under a kind, sorted by key; nothing is imported."""
     found: dict[tuple[str, str, str], Registered] = {}
-    for point in entry_points(group=f"harness.{kind}s"):
-        one = _read(kind, point)
+    for one in _every(kind):
         found.setdefault((one.protocol, one.role, one.name), one)
     return tuple(found[key] for key in sorted(found))
+
+
+def shadowed(kind: Kind) -> list[str]:
+    """A sentence for each name that two packages register; built-in names win."""
+    used = {(one.protocol, one.role, one.name): one for one in registered(kind)}
+    return [
+        f"{kind} '{one.name}' of package '{one.distribution}' is hidden by the one of package "
+        f"'{winner.distribution}'; rename it."
+        for one in _every(kind)
+        if (winner := used[one.protocol, one.role, one.name]).distribution != one.distribution
+    ]
+
+
+def _every(kind: Kind) -> list[Registered]:
+    """Whatever is registered, the built-in ones first."""
+    found = [_read(kind, point) for point in entry_points(group=f"harness.{kind}s")]
+    return sorted(found, key=lambda one: (one.distribution != _OWN, one.distribution))
 
 
 def find(kind: Kind, name: str, role: str = "") -> Registered:
@@ -118,6 +137,7 @@ def require(needs: Iterable[Need], what: str) -> None:
             raise MissingExtra(what, need.package, need.extra)
 
 
+_OWN = "method-harness"
 _LIST_HINT = {
     Kind.TASK: "List them with: harness ls tasks.",
     Kind.METHOD: "List them with: harness ls methods.",

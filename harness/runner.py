@@ -16,14 +16,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from harness import __version__
+from harness.errors import MethodError
 from harness.models.chat import ModelIdentity, Sampling
 from harness.models.client import Gate, StreamClient
 from harness.models.search import Ranker, SimilaritySearch
 from harness.plan import PlannedRun
 from harness.protocols.stream.loop import Lane, restore_memory
-from harness.protocols.stream.method import Memory, MemoryContext
+from harness.protocols.stream.method import Agent, Memory, MemoryContext
 from harness.protocols.stream.settings import TieBreak
 from harness.protocols.stream.types import Delta, Entry, Item
 from harness.results import provenance
@@ -135,12 +137,11 @@ class Execution:
             kept[record.sample_id] = record
             on_sample(record)
 
-        left, right = run.method.parts
-        memory: Memory = right.type(right.options, context)
+        agent, memory = _construct(run, context)
         return Lane(
             task=run.task,
             items=[],
-            agent=left.type(left.options),
+            agent=agent,
             memory=memory,
             client=client,
             answered=self._past.answered,
@@ -299,13 +300,30 @@ def _means(records: list[SampleRecord]) -> dict[str, float]:
     return {name: totals[name] / counts[name] for name in sorted(counts)}
 
 
+def _construct(run: PlannedRun, context: MemoryContext) -> tuple[Agent, Memory]:
+    """Make a lane's agent and memory.
+
+    Raises:
+        MethodError: one of them cannot be constructed.
+    """
+    left, right = run.method.parts
+    try:
+        return left.type(left.options), right.type(right.options, context)
+    except Exception as error:
+        raise MethodError(
+            f"method '{run.spec.label}' cannot be constructed: {type(error).__name__}: {error}"
+        ) from error
+
+
 def _delta(record: SampleRecord) -> Delta:
     return Delta(
         tuple(Entry(**entry) for entry in record.memory["added"]),
         tuple(Entry(**entry) for entry in record.memory["changed"]),
         tuple(record.memory["removed"]),
+        tuple(record.memory.get("order", ())),
     )
 
 
 def _safe(stream_id: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in stream_id)
+    """A file name that no other stream has."""
+    return quote(stream_id, safe="").replace(".", "%2E")

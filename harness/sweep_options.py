@@ -56,7 +56,8 @@ def given_fields(values: Mapping[str, Any]) -> dict[str, Any]:
         if _repeats(field):
             texts = tuple(value or ()) or _from_environment(name)
             value = parse_assignments(texts, _option(name)[-1]) if _is_mapping(field) else texts
-        if value not in (None, (), {}, False):
+        # A number may be 0, which equals False.
+        if value is not None and value is not False and value not in ((), {}):
             found[name] = value
     return found
 

@@ -32,13 +32,13 @@ class Journal:
         try:
             self._size = self._take()
         except BlockingIOError as error:
-            self.close()
+            self._release()
             raise JournalHeld(f"another process is executing the run of {path}.") from error
         except OSError as error:
-            self.close()
+            self._release()
             raise StorageError(f"cannot use the journal {path}: {error.strerror}.") from error
         except JournalHeld:
-            self.close()
+            self._release()
             raise
 
     def _take(self) -> int:
@@ -78,13 +78,19 @@ class Journal:
         try:
             os.ftruncate(self._file, self._size)
         except OSError:
-            self.close()
+            self._release()
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Read what is there, oldest first."""
         return read(self.path)
 
     def close(self) -> None:
+        """Release the lock; the file stays if it says anything."""
+        if self._file >= 0 and self._size == 0:
+            self.path.unlink(missing_ok=True)
+        self._release()
+
+    def _release(self) -> None:
         """Release the lock; the file stays."""
         if self._file >= 0:
             os.close(self._file)

@@ -135,7 +135,7 @@ def test_both_subsets_are_fine(subset):
     assert check_task("evo-memory", {"subset": subset}) == []
 
 
-@pytest.mark.parametrize("name", ["Mine", "SyncMine"])
+@pytest.mark.parametrize("name", ["MovesEntries", "Mine", "SyncMine"])
 def test_a_third_partys_method_can_be_fine(file, name):
     assert check_method(f"file:{file}#{name}") == []
 
@@ -152,7 +152,6 @@ def test_a_third_partys_method_can_be_fine(file, name):
         ("Rubbish", "synthesize returned str, not Context"),
         ("ForgetsInRestore", "is not the same after being restored."),
         ("LosesIndexInRestore", "finds something else after being restored."),
-        ("MovesEntries", "moves entries to another place in evolve"),
         ("NoAbout", "has no 'about': give its class an About(summary, source)."),
         ("NoHelp", "option size has no docstring under its field."),
         ("Required", "option size"),

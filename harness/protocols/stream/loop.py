@@ -34,7 +34,6 @@ from harness.protocols.stream.record import Committed, Outcome, Played, sample_r
 from harness.protocols.stream.settings import FeedbackLevel, StreamSettings
 from harness.protocols.stream.task import Episode, StreamTask, in_world
 from harness.protocols.stream.types import (
-    Brief,
     Entry,
     Experience,
     Feedback,
@@ -132,12 +131,13 @@ async def _play_item(lane: Lane, step: int, item: Item, committed: Committed) ->
         nothing_added = played.nothing_added and not lane.client.calls
         status, problem = (Status.INVALID if nothing_added else Status.FAILED), error
     except InvalidSample as error:
-        status, problem = Status.INVALID, error
+        status, problem = (Status.INVALID if error is played.refusal else Status.FAILED), error
     except Exception as error:  # noqa: BLE001 - the one place that turns a failed sample into a row
         status, problem = Status.FAILED, error
     if problem is not None:
-        if lane.client.failure is not None:
-            status, problem = Status.ERROR, lane.client.failure
+        hidden = lane.client.failure or played.task_failure
+        if hidden is not None:
+            status, problem = Status.ERROR, hidden
         await _roll_back(lane, step, committed)
         played.after = committed
     return sample_record(
@@ -159,7 +159,7 @@ async def _play_item(lane: Lane, step: int, item: Item, committed: Committed) ->
 async def _play_and_learn(lane: Lane, step: int, item: Item, played: Played) -> None:
     episode = lane.task.episode(item)
     try:
-        first = await in_world(episode, episode.reset)
+        first = await _in_world(episode, played, episode.reset)
         brief = played.brief = episode.brief
         query = Query(item.sample_id, step, brief.goal)
         began = time.perf_counter()
@@ -168,40 +168,55 @@ async def _play_and_learn(lane: Lane, step: int, item: Item, played: Played) -> 
             await call_hook(lane.memory.synthesize, query, played.retrieval)
         )
         played.seconds[Phase.RETRIEVE] = time.perf_counter() - began
-        play = played.play = Play(brief, first, _stepper(episode, brief))
+        play = played.play = Play(brief, first, _stepper(episode, played))
         report = await call_hook(lane.agent.act, play, played.context, lane.client, lane.memory)
-        _raise_hidden(lane.client)
+        _raise_hidden(lane.client, played)
         played.report = checks.report(report)
         if not play.turns:
             raise MethodError("the agent ended without an action")
-        score = played.score = await in_world(episode, episode.score)
+        score = played.score = await _in_world(episode, played, episode.score)
         if lane.task.options.store.admits(score.success):
             experience = _experience(item, step, played, _feedback(lane.task.options, score))
             began = time.perf_counter()
             await call_hook(lane.memory.evolve, experience)
-            _raise_hidden(lane.client)
+            _raise_hidden(lane.client, played)
             played.seconds[Phase.EVOLVE] = time.perf_counter() - began
     finally:
         episode.close()
 
 
-def _stepper(episode: Episode, brief: Brief) -> Step:
-    taken = 0
+def _stepper(episode: Episode, played: Played) -> Step:
+    taken, limit = 0, played.brief.max_turns if played.brief else 0
 
     async def step(action: str) -> Observation:
         nonlocal taken
-        if taken >= brief.max_turns:
-            raise MethodError(f"the agent took more than {brief.max_turns} turns")
+        if taken >= limit:
+            raise MethodError(f"the agent took more than {limit} turns")
         taken += 1
-        return await in_world(episode, episode.step, action)
+        return await _in_world(episode, played, episode.step, action)
 
     return step
 
 
-def _raise_hidden(client: StreamClient) -> None:
+async def _in_world(
+    episode: Episode, played: Played, method: Callable[..., Any], *arguments: Any
+) -> Any:
+    """Call a method of an episode, and note what the task itself raised."""
+    try:
+        return await in_world(episode, method, *arguments)
+    except InvalidSample as error:
+        played.refusal = error
+        raise
+    except InfrastructureError as error:
+        played.task_failure = error
+        raise
+
+
+def _raise_hidden(client: StreamClient, played: Played) -> None:
     """A method must not turn a failed call into a bad answer by swallowing the exception."""
-    if client.failure is not None:
-        raise client.failure
+    for hidden in (client.failure, played.task_failure, played.refusal):
+        if hidden is not None:
+            raise hidden
 
 
 def _feedback(settings: StreamSettings, score: Score) -> Feedback:

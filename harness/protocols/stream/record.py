@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from harness.errors import HarnessError, MethodError
+from harness.errors import HarnessError, InfrastructureError, InvalidSample, MethodError
 from harness.models.chat import Phase
 from harness.models.client import CallRecord
 from harness.protocols.stream import checks
@@ -39,6 +39,10 @@ class Played:
     report: AgentReport = field(default_factory=AgentReport)
     score: Score | None = None
     after: Committed | None = None
+    refusal: InvalidSample | None = None
+    """Set when the task says that the item cannot be answered."""
+    task_failure: InfrastructureError | None = None
+    """Set when the task itself broke."""
     seconds: dict[Phase, float] = field(default_factory=dict[Phase, float])
     """Wall time of the memory's hooks."""
 
@@ -157,6 +161,7 @@ def _memory(played: Played, outcome: Outcome) -> dict[str, Any]:
         "added": [entry.as_json() for entry in delta.added],
         "changed": [entry.as_json() for entry in delta.changed],
         "removed": list(delta.removed),
+        "order": list(delta.order),
         "read": [
             [hit.id, None if hit.score != hit.score else hit.score] for hit in played.context.items
         ],

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.data import DataSource
+from harness.errors import HarnessError, TaskError
 from harness.protocols.stream.settings import StreamSettings
 from harness.protocols.stream.types import Brief, Experience, Item, Observation, Score
 from harness.registry import About, Need
@@ -55,10 +56,21 @@ class Episode(ABC):
 
 
 async def in_world(episode: Episode, method: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a method of an episode, in a thread if it may take long."""
-    if episode.blocking:
-        return await asyncio.to_thread(method, *arguments)
-    return method(*arguments)
+    """Call a method of an episode, in a thread if it may take long.
+
+    Raises:
+        TaskError: the episode raised something that is no exception of the harness.
+    """
+    try:
+        if episode.blocking:
+            return await asyncio.to_thread(method, *arguments)
+        return method(*arguments)
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise TaskError(
+            f"the task's {type(episode).__name__} raised {type(error).__name__}: {error}"
+        ) from error
 
 
 class StreamTask(ABC):

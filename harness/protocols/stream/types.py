@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -219,11 +219,13 @@ class Delta:
     added: tuple[Entry, ...] = ()
     changed: tuple[Entry, ...] = ()
     removed: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    """All ids in their new order; empty where kept entries stay in place and new ones follow."""
 
     @classmethod
     def between(cls, before: Mapping[str, Entry], after: Mapping[str, Entry]) -> Delta:
         """Compare two states of a memory."""
-        return cls(
+        delta = cls(
             added=tuple(entry for key, entry in after.items() if key not in before),
             changed=tuple(
                 entry
@@ -232,13 +234,15 @@ class Delta:
             ),
             removed=tuple(key for key in before if key not in after),
         )
+        moved = list(delta.apply(before)) != list(after)
+        return replace(delta, order=tuple(after)) if moved else delta
 
     def apply(self, entries: Mapping[str, Entry]) -> dict[str, Entry]:
         """The state after this change of `entries`."""
         removed = set(self.removed)
         state = {key: entry for key, entry in entries.items() if key not in removed}
         state.update((entry.id, entry) for entry in (*self.changed, *self.added))
-        return state
+        return {key: state[key] for key in self.order} if self.order else state
 
 
 def fingerprint(entries: Mapping[str, Entry]) -> str:

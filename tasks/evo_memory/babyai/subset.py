@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from harness.data import DataSource, content_hash, file_hash, mirror
-from harness.errors import UsageError
+from harness.errors import MissingData, UsageError
 from harness.protocols.stream import (
     Brief,
     Episode,
@@ -64,6 +64,11 @@ class BabyAI(Subset):
         path = folder / LABELS if folder else None
         self._path = path if path and path.is_file() else None
         self._labels: list[Label] | None = load_labels(self._path) if self._path else None
+        if self._labels is not None and len(self._labels) != len(missions()):
+            raise MissingData(
+                f"{self._path} has {len(self._labels)} labels, not {len(missions())}; take "
+                "AgentBoard's whole file, or unset HARNESS_DATA."
+            )
 
     @property
     def version(self) -> str:
