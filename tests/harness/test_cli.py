@@ -76,7 +76,7 @@ RUN = ("run", "--task", "evo-memory")
         (["run"], "which task? Name one with --task"),
         (["run", "--task", "evo-memry"], "unknown task 'evo-memry'; did you mean evo-memory?"),
         ([*RUN, "--method", "expragg"], "unknown method 'expragg'; did you mean exprag"),
-        ([*RUN, "--method", "exprag+react"], "'exprag'"),
+        ([*RUN, "--method", "exprag+react"], "write agent+memory"),
         ([*RUN, "--method", "react+exprag+none"], "has 3 parts"),
         ([*RUN, "--method", "exprag:kk=3"], "unknown option of method 'exprag' 'kk'"),
         ([*RUN, "--method", "exprag:k=many"], "option k='many' is refused"),

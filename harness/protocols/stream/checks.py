@@ -42,10 +42,12 @@ def report(value: Any) -> AgentReport:
     return AgentReport(tuple(pruned), invalid, notes)
 
 
-def entries(value: Any) -> dict[str, Entry]:
-    """Check what a memory says that it holds."""
+def entries(value: Any, known: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Check what a memory says that it holds; what was `known` before needs no second look."""
     held = dict(_expect(value, Mapping, "entries"))
     for name, entry in held.items():
+        if known.get(name) is entry:
+            continue
         _expect(entry, Entry, "entries", "as an entry")
         for text in _ENTRY_TEXTS:
             _expect(getattr(entry, text), str, "entries", f"as an entry's {text}")

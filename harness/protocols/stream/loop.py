@@ -76,11 +76,11 @@ async def run_lane(lane: Lane) -> None:
         # A restored memory has its dump: writing it again would risk the only one there is.
         if not _dump_folder(lane.dumps, first - 1).exists():
             _dump(lane, first - 1)
+    with _blamed(lane.memory):
+        committed = Committed.of(lane.memory)
     for step, item in lane.items:
-        with _blamed(lane.memory):
-            committed = Committed.of(lane.memory)
         lane.client.begin(item.sample_id, lane.answered.get(item.sample_id, ()))
-        record = await _play_item(lane, step, item, committed)
+        record, committed = await _play_item(lane, step, item, committed)
         if record.status is not Status.ERROR:
             _dump(lane, step)
         lane.commit(record)
@@ -116,13 +116,15 @@ async def restore_memory(
         )
 
 
-async def _play_item(lane: Lane, step: int, item: Item, committed: Committed) -> SampleRecord:
-    """Play one item and turn whatever happens into its record."""
+async def _play_item(
+    lane: Lane, step: int, item: Item, committed: Committed
+) -> tuple[SampleRecord, Committed]:
+    """Play one item; returns its record, whatever happened, and the memory after it."""
     played, started = Played(), time.perf_counter()
     status, problem = Status.OK, None
     try:
         await _play_and_learn(lane, step, item, played)
-        played.after = Committed.of(lane.memory)
+        played.after = Committed.of(lane.memory, committed)
     except StorageError:
         raise
     except InfrastructureError as error:
@@ -140,20 +142,16 @@ async def _play_item(lane: Lane, step: int, item: Item, committed: Committed) ->
             status, problem = Status.ERROR, hidden
         await _roll_back(lane, step, committed)
         played.after = committed
-    return sample_record(
-        item,
-        step,
-        played,
-        Outcome(
-            status=status,
-            problem=problem,
-            who=f"{type(lane.agent).__name__} with {type(lane.memory).__name__}",
-            elapsed_s=time.perf_counter() - started,
-            attempt=1 + lane.attempts.get(item.sample_id, 0),
-            calls=lane.client.calls,
-            before=committed,
-        ),
+    outcome = Outcome(
+        status=status,
+        problem=problem,
+        who=f"{type(lane.agent).__name__} with {type(lane.memory).__name__}",
+        elapsed_s=time.perf_counter() - started,
+        attempt=1 + lane.attempts.get(item.sample_id, 0),
+        calls=lane.client.calls,
+        before=committed,
     )
+    return sample_record(item, step, played, outcome), played.after or committed
 
 
 async def _play_and_learn(lane: Lane, step: int, item: Item, played: Played) -> None:

@@ -23,9 +23,10 @@ class Committed:
     fingerprint: str
 
     @classmethod
-    def of(cls, memory: Memory) -> Self:
-        """Look at a memory as it is now."""
-        return cls(checks.entries(memory.entries()), str(memory.fingerprint()))
+    def of(cls, memory: Memory, before: Committed | None = None) -> Self:
+        """Look at a memory as it is now, after a commit if there was one."""
+        known = before.entries if before else {}
+        return cls(checks.entries(memory.entries(), known), str(memory.fingerprint()))
 
 
 @dataclass

@@ -454,8 +454,10 @@ class TestMethodThatBreaks:
         run = play(Eager, "none")
         assert "after the episode was over" in run.records[0].error
 
-    @pytest.mark.parametrize("hook", ["entries", "fingerprint", "restore"])
-    def test_a_memory_that_cannot_be_committed_stops_its_run_with_the_reason(self, play, hook):
+    @staticmethod
+    def stuck_in(hook):
+        """A memory whose hook raises from the second item on, which fails in evolve."""
+
         class Stuck(Notes):
             async def evolve(self, experience):
                 await super().evolve(experience)
@@ -466,7 +468,17 @@ class TestMethodThatBreaks:
             def stuck(self, *_arguments):
                 raise RuntimeError("it is stuck")
 
-        run = play(Asks, Stuck, store="all")
+        return Stuck
+
+    @pytest.mark.parametrize("hook", ["entries", "fingerprint"])
+    def test_a_memory_that_cannot_say_what_it_holds_fails_its_items(self, play, hook):
+        run = play(Asks, self.stuck_in(hook), store="all")
+        assert run.statuses == ["ok", "failed", "failed"]
+        assert "raised RuntimeError: it is stuck" in run.records[2].error
+        assert run.outcome.status is RunStatus.COMPLETE
+
+    def test_a_memory_that_cannot_return_to_its_commit_stops_its_run(self, play):
+        run = play(Asks, self.stuck_in("restore"), store="all")
         assert run.outcome.status is RunStatus.INCOMPLETE
         assert "Stuck raised RuntimeError: it is stuck" in run.outcome.note
 
