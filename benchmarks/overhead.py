@@ -1,4 +1,4 @@
-"""What the harness itself costs: CPU per sample and at start, against a server that answers at once.
+"""What the harness itself costs in CPU, per sample and at start; the server answers at once.
 
 Runs the `harness` command on generated questions at two sizes, several times in turn with a floor
 (aiohttp and one appended line per answer, nothing else), and reports the slope between the sizes:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from harness.errors import HarnessError, InfrastructureError, MethodError, StorageError
 from harness.models.chat import ChatModel, ModelIdentity, ModelKind
 from harness.models.client import Gate
-from harness.models.search import Ranker
+from harness.models.embedders import RankingModel
 from harness.plan import Plan, PlannedRun, open_model
 from harness.protocols.stream.loop import Lane, run_lane
 from harness.results.schema import RunStatus, SampleRecord, Status
@@ -108,12 +108,12 @@ class LocalExecutor:
                     stack.callback(claimed.journal.close)
                     attempts.append((position, run, claimed))
             engines = await self._start_models(plan, [run for _, run, _ in attempts], stack)
-            ranker = await self._start_embedder(plan, [run for _, run, _ in attempts], stack)
+            ranking = await self._start_embedder(plan, [run for _, run, _ in attempts], stack)
             places = asyncio.Semaphore(plan.sweep.max_in_flight)
             # Streams are sequential, so they get their places before items that can wait.
             attempts.sort(key=lambda one: not one[1].method.right.type.stateful)
             jobs = [
-                self._run(run, attempt, plan, engines[run.spec.model], ranker, places)
+                self._run(run, attempt, plan, engines[run.spec.model], ranking, places)
                 for _, run, attempt in attempts
             ]
             for (position, _, _), outcome in zip(attempts, await _all(jobs), strict=True):
@@ -150,16 +150,16 @@ class LocalExecutor:
 
     async def _start_embedder(
         self, plan: Plan, runs: Sequence[PlannedRun], stack: AsyncExitStack
-    ) -> Callable[[], Ranker]:
+    ) -> RankingModel | None:
         names = {run.spec.embedder for run in runs if run.spec.embedder}
         if not names:
-            return NoRanker
+            return None
         name = plan.sweep.embedder
-        embedder = self._open(name, plan.sweep, ModelKind.EMBEDDER)
+        embedder: RankingModel = self._open(name, plan.sweep, ModelKind.EMBEDDER)
         stack.push_async_callback(embedder.close)
         self._progress.status(f"starting embedder {name} ...")
         await embedder.start()
-        return embedder.ranker
+        return embedder
 
     async def _run(
         self,
@@ -167,7 +167,7 @@ class LocalExecutor:
         attempt: Attempt,
         plan: Plan,
         engine: _Engine,
-        ranker: Callable[[], Ranker],
+        ranking: RankingModel | None,
         places: asyncio.Semaphore,
     ) -> RunOutcome:
         execution = Execution(run, attempt, self._store, plan.sweep)
@@ -184,7 +184,7 @@ class LocalExecutor:
                 await run_lane(lane)
 
         try:
-            lanes = await execution.lanes(engine.gate, ranker, on_sample)
+            lanes = await execution.lanes(engine.gate, ranking, on_sample)
             await _all([play(lane) for lane in lanes])
         except StorageError:
             raise
@@ -204,22 +204,6 @@ class LocalExecutor:
             score=dict(row["metrics"]).get("score"),
             note=first_problem[0] if first_problem else "",
         )
-
-
-class NoRanker(Ranker):
-    """Stands where no method of a sweep said that it needs similarities."""
-
-    async def write(self, slots: Sequence[int], texts: Sequence[str]) -> None:
-        """Refuse."""
-        del slots, texts
-        raise MethodError(
-            "the memory asked for similarities but declares needs_similarity = False; set it True"
-        )
-
-    async def scores(self, query: str, slots: Sequence[int]) -> Sequence[float]:
-        """Refuse."""
-        del query, slots
-        raise MethodError("no embedder was started")
 
 
 def run_title(run: PlannedRun) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from harness.errors import HarnessError
-from harness.executors import NoRanker, run_title
+from harness.executors import run_title
 from harness.models.chat import (
     ChatModel,
     ChatRequest,
@@ -22,7 +22,7 @@ from harness.models.chat import (
     Sampling,
 )
 from harness.models.client import Gate, StreamClient
-from harness.models.search import SimilaritySearch
+from harness.models.search import NoRanker, SimilaritySearch
 from harness.plan import Plan, PlannedRun
 from harness.protocols.stream.method import MemoryContext, Play, call_hook
 from harness.protocols.stream.types import Observation, Query

@@ -6,6 +6,7 @@ they finish, and publishes the tables. It knows the stream protocol only through
 
 from __future__ import annotations
 
+import base64
 import json
 import platform
 import shutil
@@ -15,14 +16,21 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from harness import __version__
 from harness.errors import MethodError
 from harness.models.chat import ModelIdentity, Sampling
 from harness.models.client import Gate, StreamClient
-from harness.models.search import Ranker, SimilaritySearch
+from harness.models.embedders import RankingModel
+from harness.models.search import (
+    NoRanker,
+    Ranker,
+    RecordedEmbedder,
+    SimilaritySearch,
+    VectorRanker,
+)
 from harness.plan import PlannedRun
 from harness.protocols.stream.loop import Lane, restore_memory
 from harness.protocols.stream.method import Agent, Memory, MemoryContext
@@ -32,6 +40,10 @@ from harness.results import provenance
 from harness.results.schema import SCHEMA_VERSION, RunStatus, SampleRecord, Status
 from harness.results.store import Attempt, ResultsStore
 from harness.sweep import Sweep
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 OnSample = Callable[[SampleRecord], None]
 
@@ -45,6 +57,10 @@ class _Past:
     answered: dict[str, list[Mapping[str, Any]]] = field(
         default_factory=dict[str, list[Mapping[str, Any]]]
     )
+    vectors: dict[str, NDArray[np.float32]] = field(
+        default_factory=dict[str, "NDArray[np.float32]"]
+    )
+    """Bought embeddings by text."""
     started_at: str = ""
 
 
@@ -77,7 +93,7 @@ class Execution:
         return len(self._past.finished)
 
     async def lanes(
-        self, gate: Gate, ranker: Callable[[], Ranker], on_sample: OnSample
+        self, gate: Gate, ranking: RankingModel | None, on_sample: OnSample
     ) -> list[Lane]:
         """Build the lanes that remain: one for each stream, or each item if no memory links them.
 
@@ -92,11 +108,11 @@ class Execution:
                 continue
             if not self.run.method.right.type.stateful:
                 for step_item in remaining:
-                    lane = self._lane(stream_id, gate, ranker, on_sample)
+                    lane = self._lane(stream_id, gate, ranking, on_sample)
                     lane.items = [step_item]
                     lanes.append(lane)
                 continue
-            lane = self._lane(stream_id, gate, ranker, on_sample)
+            lane = self._lane(stream_id, gate, ranking, on_sample)
             lane.items = remaining
             await self._restore(lane, items)
             lanes.append(lane)
@@ -116,7 +132,7 @@ class Execution:
         self._journal.close()
 
     def _lane(
-        self, stream_id: str, gate: Gate, ranker: Callable[[], Ranker], on_sample: OnSample
+        self, stream_id: str, gate: Gate, ranking: RankingModel | None, on_sample: OnSample
     ) -> Lane:
         run, seed_text = self.run, self.run.spec.seed_text(stream_id)
         settings = run.task.options
@@ -126,7 +142,9 @@ class Execution:
         context = MemoryContext(
             settings=settings,
             ask=client,
-            similarity=SimilaritySearch(ranker(), older_first=settings.tie_break is TieBreak.OLDER),
+            similarity=SimilaritySearch(
+                self._ranker(ranking), older_first=settings.tie_break is TieBreak.OLDER
+            ),
             seed_text=seed_text,
             demonstrations=lambda count: run.task.demonstrations(count, data_seed),
         )
@@ -150,6 +168,19 @@ class Execution:
             dumps=self._store.artifacts(self.run_id) / "dumps" / _safe(stream_id),
         )
 
+    def _ranker(self, ranking: RankingModel | None) -> Ranker:
+        """A ranker for a stream, which remembers vectors that had to be bought."""
+        if ranking is None:
+            return NoRanker()
+        embedder = ranking.bought()
+        if embedder is None:
+            return ranking.ranker()
+        return VectorRanker(RecordedEmbedder(embedder, self._past.vectors, self._record_vector))
+
+    def _record_vector(self, text: str, vector: NDArray[np.float32]) -> None:
+        data = base64.b64encode(vector.astype("<f4").tobytes()).decode()
+        self._journal.append({"kind": "vector", "text": text, "data": data})
+
     async def _restore(self, lane: Lane, items: tuple[Item, ...]) -> None:
         """Bring a lane's memory to the last commit of its stream."""
         entries: dict[str, Entry] = {}
@@ -171,6 +202,8 @@ class Execution:
                 past.started_at = record["summary"]["started_at"]
             elif record["kind"] == "call":
                 past.answered.setdefault(record["item"], []).append(record)
+            elif record["kind"] == "vector":
+                past.vectors[record["text"]] = _vector(record["data"])
             elif record["kind"] == "sample":
                 sample = SampleRecord.read(record["record"])
                 past.tries[sample.sample_id] += 1
@@ -313,6 +346,12 @@ def _construct(run: PlannedRun, context: MemoryContext) -> tuple[Agent, Memory]:
         raise MethodError(
             f"method '{run.spec.label}' cannot be constructed: {type(error).__name__}: {error}"
         ) from error
+
+
+def _vector(data: str) -> NDArray[np.float32]:
+    import numpy as np
+
+    return np.frombuffer(base64.b64decode(data), dtype="<f4")
 
 
 def _delta(record: SampleRecord) -> Delta:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 import resource
 import signal
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from support import Server, comparable, digest, harness, run_arguments, start
+from support import MODEL, Server, comparable, digest, harness, run_arguments, start
 
 QUESTIONS = ("-T", "streams=3", "-T", "items=5", "-T", "store=all")
 METHODS = (
@@ -47,7 +48,7 @@ def test_killed_run_of_every_method_continues_without_repeating(tmp_path, uninte
         arguments = run_arguments(
             server, tmp_path, *QUESTIONS, *ALL, "--max-in-flight", str(places)
         )
-        kills = [3, calls // 4, calls // 3]
+        kills = random.Random(20).sample(range(1, calls // 3), 3)
         for at in kills:
             assert run_killed(server, arguments, at, signal.SIGKILL) == -signal.SIGKILL
         done = harness(*arguments)
@@ -97,6 +98,23 @@ def test_kill_in_the_middle_of_a_long_episode_replays_its_calls(tmp_path):
             assert run_killed(server, arguments, at, signal.SIGKILL) == -signal.SIGKILL
         assert harness(*arguments).returncode == 0
         assert server.total <= calls + 2 * len(methods)
+    assert comparable(tmp_path / "killed") == comparable(tmp_path / "whole")
+
+
+def test_bought_embeddings_are_not_bought_again(tmp_path):
+    more = (*QUESTIONS, "--method", "exprag", "--embedder", f"openai:{MODEL}")
+    with Server() as server:
+        arguments = run_arguments(server, tmp_path / "whole", *more)
+        done = harness(*arguments)
+        assert done.returncode == 0, done.stderr
+        texts = set(server.embedded)
+        assert set(server.embedded.values()) == {1}
+    with Server() as server:
+        arguments = run_arguments(server, tmp_path / "killed", *more)
+        assert run_killed(server, arguments, 9, signal.SIGKILL) == -signal.SIGKILL
+        assert harness(*arguments).returncode == 0
+        assert set(server.embedded) == texts
+        assert server.embedded.total() <= len(texts) + 3
     assert comparable(tmp_path / "killed") == comparable(tmp_path / "whole")
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from harness.conformance.toy import CANARY, ToyModel, ToyTask
 from harness.errors import HarnessError
-from harness.executors import LocalExecutor, NoRanker, RunOutcome
+from harness.executors import LocalExecutor, RunOutcome
 from harness.methods import Method, resolve
 from harness.models.chat import ModelKind, ModelRequest, Sampling
 from harness.models.client import Gate, StreamClient
 from harness.models.embedders import Bm25
-from harness.models.search import SimilaritySearch
+from harness.models.search import NoRanker, SimilaritySearch
 from harness.options import describe
 from harness.plan import Plan, PlannedRun, order_streams
 from harness.protocols.stream import Experience, Feedback, Memory, Query, StreamSettings, Turn

@@ -19,7 +19,7 @@ from harness import options
 from harness.errors import MissingData, UsageError
 from harness.models.chat import ModelIdentity, ModelKind, ModelRequest
 from harness.models.quiet import quiet
-from harness.models.search import Bm25Ranker, Ranker, VectorRanker
+from harness.models.search import Bm25Ranker, Embedder, Ranker, VectorRanker
 from harness.models.wheels import MINILM, unpack
 from harness.options import NoOptions, Options
 from harness.registry import About, Need
@@ -47,6 +47,10 @@ class RankingModel(ABC):
     @abstractmethod
     def ranker(self) -> Ranker:
         """A ranker for one stream."""
+
+    def bought(self) -> Embedder | None:
+        """The embedder, where its answers cost requests: a run then journals its vectors."""
+        return None
 
     async def close(self) -> None:
         """Release what `start` took."""

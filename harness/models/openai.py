@@ -30,7 +30,7 @@ from harness.models.chat import (
     ModelRequest,
 )
 from harness.models.embedders import RankingModel
-from harness.models.search import Ranker, VectorRanker
+from harness.models.search import Embedder, Ranker, VectorRanker
 from harness.options import Options
 from harness.registry import About
 
@@ -256,6 +256,10 @@ class OpenAIEmbedder(RankingModel):
     def ranker(self) -> Ranker:
         """A ranker for one stream; streams share the cache of vectors."""
         return VectorRanker(self)
+
+    def bought(self) -> Embedder | None:
+        """Every vector costs a request, or part of one."""
+        return self
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts as rows of length 1, shape (texts, dimensions); each text once."""

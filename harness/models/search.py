@@ -13,8 +13,10 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
+
+from harness.errors import MethodError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +56,37 @@ class Ranker(ABC):
 
     def drop(self, slots: Sequence[int]) -> None:  # noqa: B027 - unused rows of a matrix do no harm
         """Forget the texts in these slots."""
+
+
+class RecordedEmbedder:
+    """An embedder whose answers are bought, so that a run journals them and asks for none twice.
+
+    Args:
+        embedder: the one that is asked.
+        vectors: what is known already, by text.
+        record: receives each new text with its vector.
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        vectors: dict[str, NDArray[np.float32]],
+        record: Callable[[str, NDArray[np.float32]], None],
+    ) -> None:
+        self._embedder = embedder
+        self._vectors = vectors
+        self._record = record
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts as rows of length 1, shape (texts, dimensions); each text once."""
+        import numpy as np
+
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._vectors]
+        if fresh:
+            for text, vector in zip(fresh, await self._embedder.embed(fresh), strict=True):
+                self._record(text, vector)
+                self._vectors[text] = vector
+        return np.stack([self._vectors[text] for text in texts])
 
 
 class VectorRanker(Ranker):
@@ -138,6 +171,22 @@ class Bm25Ranker(Ranker):
             )
 
         return [score(self._terms[slot]) for slot in slots]
+
+
+class NoRanker(Ranker):
+    """Stands where no method of a sweep said that it needs similarities."""
+
+    async def write(self, slots: Sequence[int], texts: Sequence[str]) -> None:
+        """Refuse."""
+        del slots, texts
+        raise MethodError(
+            "the memory asked for similarities but declares needs_similarity = False; set it True"
+        )
+
+    async def scores(self, query: str, slots: Sequence[int]) -> Sequence[float]:
+        """Refuse."""
+        del query, slots
+        raise MethodError("no embedder was started")
 
 
 class SimilaritySearch:

@@ -75,6 +75,8 @@ class ResultsStore:
         self.root = Path(root).expanduser()
         self.problems: list[str] = []
         """Files that could not be read, named; filled by the reading methods."""
+        self._read: dict[tuple[Path, int, int], dict[str, Any]] = {}
+        """Runs rows by path, time and size: a sweep looks at them once for each of its runs."""
 
     def prepare(self) -> None:
         """Make sure that results can be written, before anything is computed.
@@ -193,9 +195,11 @@ class ResultsStore:
         """The runs table, every column; unreadable files are named in `problems`."""
         import pandas as pd
 
-        rows = [row for _, row in self._run_rows() if run_ids is None or row["run_id"] in run_ids]
-        for row in rows:
-            row["metrics"] = dict(row["metrics"] or ())
+        rows = [
+            {**row, "metrics": dict(row["metrics"] or ())}
+            for _, row in self._run_rows()
+            if run_ids is None or row["run_id"] in run_ids
+        ]
         return pd.DataFrame(rows, columns=tables().runs.names)
 
     def samples(self, task: str, run_ids: Sequence[str]) -> pd.DataFrame:
@@ -263,6 +267,11 @@ class ResultsStore:
 
         for path in sorted((self.root / "runs").glob("*.parquet")):
             try:
+                state = path.stat()
+                known = self._read.get((path, state.st_mtime_ns, state.st_size))
+                if known is not None:
+                    yield path, known
+                    continue
                 rows = pq.read_table(path, schema=tables().runs).to_pylist()
             except (OSError, pa.ArrowException, ValueError) as error:
                 self._note(path, str(error).splitlines()[0])
@@ -270,6 +279,7 @@ class ResultsStore:
             if len(rows) != 1 or rows[0]["run_id"] != path.stem:
                 self._note(path, "holds no single run of that name")
                 continue
+            self._read[path, state.st_mtime_ns, state.st_size] = rows[0]
             yield path, rows[0]
 
     def _unfinished(self, path: Path) -> RunSummary | None:

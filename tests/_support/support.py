@@ -57,6 +57,7 @@ class Server:
         self.answer = answer
         self.asked: Counter[str] = Counter()
         self.prompts: list[str] = []
+        self.embedded: Counter[str] = Counter()
         self.most_in_flight = 0
         self.broken: Callable[[str], bool] = lambda _prompt: False
         self.kill_at: int | None = None
@@ -86,6 +87,7 @@ class Server:
         app = web.Application(client_max_size=2**24)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/embeddings", self._embed)
         runner = web.AppRunner(app, access_log=None)
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -99,6 +101,13 @@ class Server:
 
     async def _models(self, _request: web.Request) -> web.Response:
         return web.json_response({"data": [{"id": MODEL}]})
+
+    async def _embed(self, request: web.Request) -> web.Response:
+        texts = (await request.json())["input"]
+        self.embedded.update(texts)
+        rows = [[digest(f"{n}{text}") % 1000 + 1 for n in range(8)] for text in texts]
+        data = [{"index": n, "embedding": row} for n, row in enumerate(rows)]
+        return web.json_response({"data": data})
 
     async def _chat(self, request: web.Request) -> web.Response:
         body = await request.json()
