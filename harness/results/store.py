@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import secrets
 import time
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ResultsError, StorageError, UnknownName
 from harness.results import journal as journals
 from harness.results.journal import Journal, JournalHeld
+from harness.results.rows import memory_rows, sample_row, trace_row, whole_text
 from harness.results.schema import RunStatus, SampleRecord, Status, tables
 
 if TYPE_CHECKING:
@@ -140,17 +140,17 @@ class ResultsStore:
             partition = f"task={task}"
             self._write(
                 self.root / "samples" / partition / f"{run_id}.parquet",
-                [_sample_row(run_id, one) for one in rows],
+                [sample_row(run_id, one) for one in rows],
                 tables().samples,
             )
             self._write(
                 self.root / "traces" / partition / f"{run_id}.parquet",
-                [_trace_row(run_id, one) for one in rows],
+                [trace_row(run_id, one) for one in rows],
                 tables().traces,
             )
             self._write(
                 self.artifacts(run_id) / "memory.parquet",
-                [row for one in rows for row in _memory_rows(run_id, one)],
+                [row for one in rows for row in memory_rows(run_id, one)],
                 tables().memory,
             )
             with self._locked():
@@ -322,7 +322,7 @@ class ResultsStore:
                 table = pa.Table.from_pylist(rows, schema)
             except UnicodeEncodeError:
                 # Half a surrogate pair, which no file can hold, from a model or a data set.
-                table = pa.Table.from_pylist([_whole_text(row) for row in rows], schema)
+                table = pa.Table.from_pylist([whole_text(row) for row in rows], schema)
             pq.write_table(table, scratch, compression="zstd")
             os.replace(scratch, path)
         finally:
@@ -353,86 +353,8 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def _whole_text(row: dict[str, Any]) -> dict[str, Any]:
-    """The same row with half surrogate pairs replaced."""
-    return {
-        name: value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        if isinstance(value, str)
-        else value
-        for name, value in row.items()
-    }
-
-
 def _time_text(value: datetime | None) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if value else ""
-
-
-def _keys(run_id: str, one: SampleRecord) -> dict[str, Any]:
-    return {
-        "run_id": run_id,
-        "sample_id": one.sample_id,
-        "repeat": one.repeat,
-        "checkpoint": one.checkpoint,
-        "stream_id": one.stream_id,
-        "step": one.step,
-        "attempt": one.attempt,
-    }
-
-
-def _sample_row(run_id: str, one: SampleRecord) -> dict[str, Any]:
-    return {
-        **_keys(run_id, one),
-        "sample_hash": one.sample_hash,
-        "source_id": one.source_id,
-        "group": one.group,
-        "score": one.score,
-        "metrics": list(one.metrics.items()),
-        "status": str(one.status),
-        "error_type": one.error_type,
-        "error": one.error,
-        "input_tokens": one.input_tokens,
-        "output_tokens": one.output_tokens,
-        "latency_s": one.latency_s,
-        "extra": json.dumps(dict(one.extra)),
-    }
-
-
-def _trace_row(run_id: str, one: SampleRecord) -> dict[str, Any]:
-    trace = one.trace
-    return {
-        **_keys(run_id, one),
-        "calls": json.dumps(trace.get("calls", [])),
-        "trajectory": json.dumps(trace.get("trajectory", [])),
-        "context": json.dumps(trace.get("context", {})),
-        "output": trace.get("output", ""),
-    }
-
-
-def _memory_rows(run_id: str, one: SampleRecord) -> Iterator[dict[str, Any]]:
-    place = {
-        "run_id": run_id,
-        "stream_id": one.stream_id,
-        "step": one.step,
-        "sample_id": one.sample_id,
-        "fingerprint": one.memory.get("fingerprint", ""),
-    }
-    for operation in ("added", "changed"):
-        for entry in one.memory.get(operation, ()):
-            yield {
-                **place,
-                "op": operation,
-                "entry_id": entry["id"],
-                "text": entry["text"],
-                "key": entry["key"],
-                "meta": json.dumps(entry["meta"]),
-                "written_by": entry["sample_id"],
-                "written_step": entry["step"],
-            }
-    for entry_id, similarity in one.memory.get("read", ()):
-        yield {**place, "op": "read", "entry_id": entry_id, "similarity": similarity}
-    for operation in ("pruned", "removed"):
-        for entry_id in one.memory.get(operation, ()):
-            yield {**place, "op": operation, "entry_id": entry_id}
 
 
 __all__ = ["Attempt", "JournalHeld", "ResultsStore", "RunSummary", "new_run_id"]
