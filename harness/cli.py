@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from enum import IntEnum
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -177,9 +178,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os._exit(Exit.FAILED)
 
 
+@cache
 def _add_plugins() -> None:
-    """Mount the verbs that packages register under ``harness.commands``."""
+    """Mount the verbs that packages register under ``harness.commands``, once."""
+    own = {command.name for command in app.registered_commands}
     for one in registered(Kind.COMMAND):
+        if one.name in own:
+            _warn([f"verb '{one.name}' of package '{one.distribution}' exists already; left out."])
+            continue
         try:
             app.command(name=one.name)(one.load())
         except UsageError as error:

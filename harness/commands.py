@@ -24,9 +24,12 @@ async def run_sweep(sweep: Sweep, *, as_json: bool) -> int:
     from harness.executors import LocalExecutor
     from harness.progress import open_progress
 
+    plan = expand(sweep)
+    if not plan.runnable:
+        reasons = dict.fromkeys(f"{run.spec.label} {run.skipped}" for run in plan.runs)
+        raise UsageError(f"nothing to run: {'; '.join(reasons)}.")
     store = ResultsStore(sweep.results)
     store.prepare()
-    plan = expand(sweep)
     for line in _design_lines(plan):
         typer.echo(line, err=True)
     with open_progress() as progress:
@@ -107,6 +110,8 @@ def print_preview(sweep: Sweep, *, as_json: bool) -> None:
         return
     for one in found:
         typer.echo(f"=== {one.run}, item {one.sample_id}, at most {one.max_tokens} new tokens")
+        if one.problem:
+            typer.echo(one.problem)
         for message in one.messages:
             typer.echo(f"--- {message.role}\n{message.content}")
         typer.echo("")

@@ -8,9 +8,9 @@ last lane ends.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from harness.errors import HarnessError, InfrastructureError, MethodError, StorageError
@@ -21,7 +21,7 @@ from harness.plan import Plan, PlannedRun, open_model
 from harness.protocols.stream.loop import Lane, run_lane
 from harness.results.schema import RunStatus, SampleRecord, Status
 from harness.results.store import Attempt, JournalHeld, ResultsStore, RunSummary
-from harness.runner import Execution, run_code_hash
+from harness.runner import Engine, Execution, run_code_hash
 from harness.sweep import Sweep
 
 
@@ -32,7 +32,9 @@ class Progress(Protocol):
         """Something that takes a while begins."""
         ...
 
-    def begin(self, run_id: str, label: str, total: int, done: int) -> None:
+    def begin(
+        self, run_id: str, label: str, total: int, finished: Collection[SampleRecord]
+    ) -> None:
         """A run begins, with samples that are already there."""
         ...
 
@@ -71,12 +73,6 @@ class RunOutcome:
         return self.status is RunStatus.COMPLETE and self.n_failed == 0
 
 
-@dataclass(frozen=True)
-class _Engine:
-    gate: Gate
-    identity: ModelIdentity
-
-
 class LocalExecutor:
     """Executes runs in this process."""
 
@@ -107,13 +103,12 @@ class LocalExecutor:
                 else:
                     stack.callback(claimed.journal.close)
                     attempts.append((position, run, claimed))
-            engines = await self._start_models(plan, [run for _, run, _ in attempts], stack)
-            ranking = await self._start_embedder(plan, [run for _, run, _ in attempts], stack)
+            engines = await self._start(plan, [run for _, run, _ in attempts], stack)
             places = asyncio.Semaphore(plan.sweep.max_in_flight)
             # Streams are sequential, so they get their places before items that can wait.
             attempts.sort(key=lambda one: not one[1].method.right.type.stateful)
             jobs = [
-                self._run(run, attempt, plan, engines[run.spec.model], ranking, places)
+                self._run(run, attempt, plan, engines[run.spec.model], places)
                 for _, run, attempt in attempts
             ]
             for (position, _, _), outcome in zip(attempts, await _all(jobs), strict=True):
@@ -137,42 +132,41 @@ class LocalExecutor:
             )
         return claimed
 
-    async def _start_models(
+    async def _start(
         self, plan: Plan, runs: Sequence[PlannedRun], stack: AsyncExitStack
-    ) -> dict[str, _Engine]:
-        engines = dict[str, _Engine]()
+    ) -> dict[str, Engine]:
+        """Start every model and the embedder that the runs need, by the model's name."""
+        sweep = plan.sweep
+        ranking: RankingModel | None = None
+        ranking_identity: ModelIdentity | None = None
+        engines = dict[str, Engine]()
+        if any(run.spec.embedder for run in runs):
+            embedder: RankingModel = self._open(sweep.embedder, sweep, ModelKind.EMBEDDER)
+            stack.push_async_callback(embedder.close)
+            self._progress.status(f"starting embedder {sweep.embedder} ...")
+            ranking, ranking_identity = embedder, await embedder.start()
         for name in dict.fromkeys(run.spec.model for run in runs):
-            model: ChatModel = self._open(name, plan.sweep, ModelKind.CHAT)
+            model: ChatModel = self._open(name, sweep, ModelKind.CHAT)
             stack.push_async_callback(model.close)
             self._progress.status(f"starting model {name} ...")
-            engines[name] = _Engine(Gate(model, plan.sweep.max_in_flight), await model.start())
+            identity = await model.start()
+            gate = Gate(model, sweep.max_in_flight)
+            engines[name] = Engine(gate, identity, ranking, ranking_identity)
         return engines
-
-    async def _start_embedder(
-        self, plan: Plan, runs: Sequence[PlannedRun], stack: AsyncExitStack
-    ) -> RankingModel | None:
-        names = {run.spec.embedder for run in runs if run.spec.embedder}
-        if not names:
-            return None
-        name = plan.sweep.embedder
-        embedder: RankingModel = self._open(name, plan.sweep, ModelKind.EMBEDDER)
-        stack.push_async_callback(embedder.close)
-        self._progress.status(f"starting embedder {name} ...")
-        await embedder.start()
-        return embedder
 
     async def _run(
         self,
         run: PlannedRun,
         attempt: Attempt,
         plan: Plan,
-        engine: _Engine,
-        ranking: RankingModel | None,
+        engine: Engine,
         places: asyncio.Semaphore,
     ) -> RunOutcome:
-        execution = Execution(run, attempt, self._store, plan.sweep)
+        if not run.spec.embedder:
+            engine = replace(engine, ranking=None, ranking_identity=None)
+        execution = Execution(run, attempt, self._store, plan.sweep, engine)
         run_id, first_problem = attempt.run_id, list[str]()
-        self._progress.begin(run_id, run_title(run), run.n_samples, execution.n_finished)
+        self._progress.begin(run_id, run_title(run), run.n_samples, execution.finished)
 
         def on_sample(record: SampleRecord) -> None:
             if record.status in (Status.ERROR, Status.FAILED) and not first_problem:
@@ -184,7 +178,7 @@ class LocalExecutor:
                 await run_lane(lane)
 
         try:
-            lanes = await execution.lanes(engine.gate, ranking, on_sample)
+            lanes = await execution.lanes(on_sample)
             await _all([play(lane) for lane in lanes])
         except StorageError:
             raise
@@ -192,7 +186,7 @@ class LocalExecutor:
             first_problem.insert(0, str(error))
         finally:
             self._progress.end(run_id)
-        row = execution.publish(engine.identity)
+        row = execution.publish()
         return RunOutcome(
             run,
             run_id,

@@ -76,10 +76,11 @@ def build(kind: type[AnyOptions], raw: Mapping[str, Any], owner: str) -> AnyOpti
         return kind.model_validate(dict(raw))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][:1]) or "options"
+        where = ".".join(str(part) for part in first["loc"][:1])
         reason = first["msg"].removeprefix("Value error, ")
         value = f"={first['input']!r}" if first["loc"] else ""
-        raise UsageError(f"{owner}: option {where}{value} is refused: {reason}.") from error
+        what = f"option {where}{value} is" if where else "these options are"
+        raise UsageError(f"{owner}: {what} refused: {reason}.") from error
 
 
 def describe(kind: type[Options]) -> list[OptionInfo]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness import options
 from harness.data import content_hash
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.methods import Method, resolve
 from harness.models.chat import ModelKind, ModelRequest, Sampling
 from harness.protocols.stream.task import StreamTask
@@ -89,7 +89,7 @@ def expand(sweep: Sweep) -> Plan:
         )
     methods = [resolve(text, task.protocol) for text in sweep.method or task.default_methods]
     models = sweep.model or (task.default_model,)
-    items = _limited(task.items(sweep.data_seed), sweep.limit)
+    items = _limited(_items(task, sweep), sweep.limit)
     streams = {order: order_streams(items, order) for order in sweep.orders()}
     runs = dict[str, PlannedRun]()
     for method, model, order, seed in product(methods, models, sweep.orders(), seeds):
@@ -165,12 +165,28 @@ def order_streams(items: Sequence[Item], order: str) -> tuple[tuple[str, tuple[I
     return tuple((stream_id, tuple(members)) for stream_id, members in streams.items())
 
 
+def _items(task: StreamTask, sweep: Sweep) -> Sequence[Item]:
+    try:
+        return task.items(sweep.data_seed)
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"task '{sweep.task}' cannot list its items ({type(error).__name__}: {error}); its "
+            "author has to mend it."
+        ) from error
+
+
 def _check_models(sweep: Sweep, models: Sequence[str], methods: Sequence[Method]) -> None:
     """Construct what would be started, so that a wrong name or argument is told before."""
-    for name in models:
-        open_model(name, sweep, ModelKind.CHAT)
+    opened = [open_model(name, sweep, ModelKind.CHAT) for name in models]
     if any(method.right.type.needs_similarity for method in methods):
-        open_model(sweep.embedder, sweep, ModelKind.EMBEDDER)
+        opened.append(open_model(sweep.embedder, sweep, ModelKind.EMBEDDER))
+    if sweep.base_url and not any(model.uses_base_url for model in opened):
+        raise UsageError(
+            "--base-url is given, but no model or embedder of this sweep talks to a server; "
+            "name one, such as --model openai:NAME."
+        )
 
 
 def _limited(items: Sequence[Item], limit: int | None) -> Sequence[Item]:

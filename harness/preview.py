@@ -6,7 +6,6 @@ depend on answers and cannot be shown.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,7 +24,8 @@ from harness.models.client import Gate, StreamClient
 from harness.models.search import NoRanker, SimilaritySearch
 from harness.plan import Plan, PlannedRun
 from harness.protocols.stream.method import MemoryContext, Play, call_hook
-from harness.protocols.stream.types import Observation, Query
+from harness.protocols.stream.types import Query
+from harness.protocols.stream.world import World
 from harness.registry import About
 
 
@@ -37,6 +37,8 @@ class Preview:
     sample_id: str
     messages: tuple[Message, ...]
     max_tokens: int
+    problem: str = ""
+    """Why there is no request."""
 
 
 class _CaughtError(HarnessError):
@@ -80,23 +82,23 @@ async def _preview(run: PlannedRun) -> Preview:
         seed_text=seed_text,
         demonstrations=lambda count: run.task.demonstrations(count, run.spec.data_seed),
     )
-    left, right = run.method.parts
-    memory, agent = right.type(right.options, context), left.type(left.options)
-    episode = run.task.episode(items[0])
-
-    async def step(action: str) -> Observation:
-        return await asyncio.to_thread(episode.step, action)
-
+    world = World(run.task, items[0])
     try:
-        first = await asyncio.to_thread(episode.reset)
-        query = Query(items[0].sample_id, 0, episode.brief.goal)
+        left, right = run.method.parts
+        memory, agent = right.type(right.options, context), left.type(left.options)
+        brief, first = await world.start()
+        query = Query(items[0].sample_id, 0, brief.goal)
         found = await call_hook(memory.search, query)
         shown = await call_hook(memory.synthesize, query, found)
-        play = Play(episode.brief, first, step)
-        await call_hook(agent.act, play, shown, client, memory)
+        await call_hook(agent.act, Play(brief, first, world.step), shown, client, memory)
     except _CaughtError as caught:
         request = caught.request
         return Preview(run_title(run), items[0].sample_id, request.messages, request.max_tokens)
+    except Exception as error:  # noqa: BLE001 - whatever a method raises is what is to be told
+        reason = f"{type(error).__name__}: {error}"
+        return Preview(
+            run_title(run), items[0].sample_id, (), 0, f"raised before it asked: {reason}"
+        )
     finally:
-        episode.close()
-    return Preview(run_title(run), items[0].sample_id, (), 0)
+        world.close()
+    return Preview(run_title(run), items[0].sample_id, (), 0, "asks the model nothing")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,18 @@ _LINE_EVERY_S = 10.0
 class _Counts:
     label: str
     total: int
-    done: int
+    done: int = 0
     score: float = 0.0
     scored: int = 0
     statuses: Counter[str] = field(default_factory=Counter[str])
+
+    def add(self, record: SampleRecord) -> None:
+        self.statuses[str(record.status)] += 1
+        if record.status is not Status.ERROR:
+            self.done += 1
+        if record.score is not None:
+            self.score += record.score
+            self.scored += 1
 
     def text(self) -> str:
         mean = f" score {self.score / self.scored:.2f}" if self.scored else ""
@@ -42,21 +51,20 @@ class PlainProgress:
         """Say what begins."""
         print(text, file=sys.stderr)  # noqa: T201
 
-    def begin(self, run_id: str, label: str, total: int, done: int) -> None:
+    def begin(
+        self, run_id: str, label: str, total: int, finished: Collection[SampleRecord]
+    ) -> None:
         """Note a run; say so if it continues."""
-        self._runs[run_id] = _Counts(label, total, done)
-        if done:
-            self.status(f"{label}: continuing run {run_id}, {done} of {total} samples are there")
+        counts = self._runs[run_id] = _Counts(label, total)
+        for record in finished:
+            counts.add(record)
+        if finished:
+            there = f"{len(finished)} of {total} samples are there"
+            self.status(f"{label}: continuing run {run_id}, {there}")
 
     def advance(self, run_id: str, record: SampleRecord) -> None:
         """Count a sample."""
-        counts = self._runs[run_id]
-        counts.statuses[str(record.status)] += 1
-        if record.status is not Status.ERROR:
-            counts.done += 1
-        if record.score is not None:
-            counts.score += record.score
-            counts.scored += 1
+        self._runs[run_id].add(record)
         self.show(run_id)
 
     def show(self, run_id: str) -> None:
@@ -110,10 +118,14 @@ class LiveProgress(PlainProgress):
         """Print above the bars."""
         self._bars.console.print(text, markup=False, highlight=False)
 
-    def begin(self, run_id: str, label: str, total: int, done: int) -> None:
+    def begin(
+        self, run_id: str, label: str, total: int, finished: Collection[SampleRecord]
+    ) -> None:
         """Add a bar."""
-        super().begin(run_id, label, total, done)
-        self._tasks[run_id] = self._bars.add_task(label, total=total, completed=done, info="")
+        super().begin(run_id, label, total, finished)
+        self._tasks[run_id] = self._bars.add_task(
+            label, total=total, completed=len(finished), info=self._runs[run_id].text()
+        )
 
     def show(self, run_id: str) -> None:
         """Move a bar."""

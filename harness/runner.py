@@ -13,14 +13,14 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from harness import __version__
-from harness.errors import MethodError
+from harness.errors import MethodError, UsageError
 from harness.models.chat import ModelIdentity, Sampling
 from harness.models.client import Gate, StreamClient
 from harness.models.embedders import RankingModel
@@ -35,6 +35,7 @@ from harness.plan import PlannedRun
 from harness.protocols.stream.loop import Lane, restore_memory
 from harness.protocols.stream.method import Agent, Memory, MemoryContext
 from harness.protocols.stream.settings import TieBreak
+from harness.protocols.stream.task import MetricInfo
 from harness.protocols.stream.types import Delta, Entry, Item
 from harness.results import provenance
 from harness.results.schema import SCHEMA_VERSION, RunStatus, SampleRecord, Status
@@ -62,10 +63,34 @@ class _Past:
     )
     """Bought embeddings by text."""
     started_at: str = ""
+    engine: list[list[str]] = field(default_factory=list[list[str]])
+    """What the run was begun with, as `Engine.as_json` says it."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a run works with, started."""
+
+    gate: Gate
+    identity: ModelIdentity
+    ranking: RankingModel | None = None
+    """None where no method needs similarities."""
+    ranking_identity: ModelIdentity | None = None
+
+    def as_json(self) -> list[list[str]]:
+        """What must not change within a run: ids, revisions, and the engine of the model."""
+        found = [[self.identity.id, self.identity.revision, self.identity.engine]]
+        if self.ranking_identity:
+            found.append([self.ranking_identity.id, self.ranking_identity.revision])
+        return found
 
 
 class Execution:
-    """One run on its way from the plan to the tables."""
+    """One run on its way from the plan to the tables.
+
+    Raises:
+        UsageError: the run was begun with another model, and two would be mixed.
+    """
 
     def __init__(
         self,
@@ -73,28 +98,35 @@ class Execution:
         attempt: Attempt,
         store: ResultsStore,
         sweep: Sweep,
+        engine: Engine,
     ) -> None:
         self.run = run
         self.run_id = attempt.run_id
         self._journal = attempt.journal
+        self._code_hash = attempt.code_hash
         self._store = store
         self._sweep = sweep
+        self._engine = engine
         self._past = self._read_journal()
         self._errors: dict[str, SampleRecord] = {}
         self._began = time.perf_counter()
         if not self._past.started_at:
             self._past.started_at = datetime.now(UTC).isoformat()
             self._journal.append({"kind": "run", "summary": self._summary()})
+            self._journal.append({"kind": "engine", "engine": engine.as_json()})
             self._save_spec()
+        elif self._past.engine != engine.as_json():
+            raise UsageError(
+                f"run {self.run_id} was begun with {_words(self._past.engine)} and would go on "
+                f"with {_words(engine.as_json())}; take the same again, or --fresh."
+            )
 
     @property
-    def n_finished(self) -> int:
+    def finished(self) -> Collection[SampleRecord]:
         """Samples that need not be played again."""
-        return len(self._past.finished)
+        return self._past.finished.values()
 
-    async def lanes(
-        self, gate: Gate, ranking: RankingModel | None, on_sample: OnSample
-    ) -> list[Lane]:
+    async def lanes(self, on_sample: OnSample) -> list[Lane]:
         """Build the lanes that remain: one for each stream, or each item if no memory links them.
 
         Raises:
@@ -108,20 +140,20 @@ class Execution:
                 continue
             if not self.run.method.right.type.stateful:
                 for step_item in remaining:
-                    lane = self._lane(stream_id, gate, ranking, on_sample)
+                    lane = self._lane(stream_id, on_sample)
                     lane.items = [step_item]
                     lanes.append(lane)
                 continue
-            lane = self._lane(stream_id, gate, ranking, on_sample)
+            lane = self._lane(stream_id, on_sample)
             lane.items = remaining
             await self._restore(lane, items)
             lanes.append(lane)
         return lanes
 
-    def publish(self, identity: ModelIdentity) -> dict[str, Any]:
+    def publish(self) -> dict[str, Any]:
         """Write the tables; returns the run's row."""
         records = [*self._past.finished.values(), *self._errors.values()]
-        row = self._row(records, identity)
+        row = self._row(records)
         self._store.publish(row, records, self._journal)
         if row["status"] == RunStatus.COMPLETE:
             shutil.rmtree(self._store.artifacts(self.run_id) / "dumps", ignore_errors=True)
@@ -131,19 +163,17 @@ class Execution:
         """Release the journal."""
         self._journal.close()
 
-    def _lane(
-        self, stream_id: str, gate: Gate, ranking: RankingModel | None, on_sample: OnSample
-    ) -> Lane:
+    def _lane(self, stream_id: str, on_sample: OnSample) -> Lane:
         run, seed_text = self.run, self.run.spec.seed_text(stream_id)
         settings = run.task.options
         sampling = Sampling.model_validate(run.spec.sampling)
-        client = StreamClient(gate, sampling, seed_text, self._journal.append)
+        client = StreamClient(self._engine.gate, sampling, seed_text, self._journal.append)
         data_seed = run.spec.data_seed
         context = MemoryContext(
             settings=settings,
             ask=client,
             similarity=SimilaritySearch(
-                self._ranker(ranking), older_first=settings.tie_break is TieBreak.OLDER
+                self._ranker(), older_first=settings.tie_break is TieBreak.OLDER
             ),
             seed_text=seed_text,
             demonstrations=lambda count: run.task.demonstrations(count, data_seed),
@@ -168,8 +198,9 @@ class Execution:
             dumps=self._store.artifacts(self.run_id) / "dumps" / _safe(stream_id),
         )
 
-    def _ranker(self, ranking: RankingModel | None) -> Ranker:
+    def _ranker(self) -> Ranker:
         """A ranker for a stream, which remembers vectors that had to be bought."""
+        ranking = self._engine.ranking
         if ranking is None:
             return NoRanker()
         embedder = ranking.bought()
@@ -202,6 +233,8 @@ class Execution:
                 past.started_at = record["summary"]["started_at"]
             elif record["kind"] == "call":
                 past.answered.setdefault(record["item"], []).append(record)
+            elif record["kind"] == "engine":
+                past.engine = record["engine"]
             elif record["kind"] == "vector":
                 past.vectors[record["text"]] = _vector(record["data"])
             elif record["kind"] == "sample":
@@ -216,7 +249,7 @@ class Execution:
         spec = self.run.spec
         return {
             "work_key": spec.work_key(),
-            "code_hash": self.code_hash(),
+            "code_hash": self._code_hash,
             "task": spec.task,
             "subset": spec.subset,
             "method": spec.label,
@@ -226,10 +259,6 @@ class Execution:
             "n_planned": self.run.n_samples,
             "started_at": self._past.started_at,
         }
-
-    def code_hash(self) -> str:
-        """Hash of the code that decides this run's samples."""
-        return run_code_hash(self.run)
 
     def _save_spec(self) -> None:
         """Write the sweep that repeats exactly this run."""
@@ -252,7 +281,8 @@ class Execution:
         text = yaml.safe_dump(alone.model_dump(mode="json"), sort_keys=False)
         (folder / "spec.yaml").write_text(text, encoding="utf-8")
 
-    def _row(self, records: list[SampleRecord], identity: ModelIdentity) -> dict[str, Any]:
+    def _row(self, records: list[SampleRecord]) -> dict[str, Any]:
+        identity, ranking = self._engine.identity, self._engine.ranking_identity
         spec, run = self.run.spec, self.run
         count = Counter(record.status for record in records)
         done = len(records) - count[Status.ERROR]
@@ -266,7 +296,7 @@ class Execution:
         return {
             "run_id": self.run_id,
             "work_key": spec.work_key(),
-            "code_hash": self.code_hash(),
+            "code_hash": self._code_hash,
             "schema_version": SCHEMA_VERSION,
             "protocol": run.task.protocol,
             "task": spec.task,
@@ -281,6 +311,7 @@ class Execution:
             "engine": identity.engine,
             "engine_version": identity.engine_version,
             "embedder": spec.embedder,
+            "embedder_revision": ranking.revision if ranking and spec.embedder else None,
             "sampling": json.dumps(spec.sampling, sort_keys=True),
             "order": spec.order,
             "data_seed": spec.data_seed,
@@ -307,25 +338,36 @@ class Execution:
             "dirty": dirty,
             "platform": f"{provenance.platform_text()} {platform.python_implementation()}",
             "argv": json.dumps(sys.argv),
-            "metrics": list(_means(records).items()),
+            "metrics": list(_means(records, run.task.metrics).items()),
             "reference_run_id": None,
         }
 
 
 def run_code_hash(run: PlannedRun) -> str:
     """Hash of the code of a run's task and method, and of what they declare to need."""
-    types = [type(run.task), *(part.type for part in run.method.parts)]
+    types = [*run.task.code(), *(part.type for part in run.method.parts)]
     needs = [*run.task.needs(run.task.options), *run.method.needs]
     return provenance.code_hash(types, needs)
 
 
-def _means(records: list[SampleRecord]) -> dict[str, float]:
-    """Mean of the score and of every metric over the samples that have one."""
+def _words(engine: list[list[str]]) -> str:
+    return " and ".join(" ".join(part for part in one if part) for one in engine) or "nothing"
+
+
+def _means(records: list[SampleRecord], metrics: Sequence[MetricInfo]) -> dict[str, float]:
+    """Mean of the score and of every metric over the samples that have one.
+
+    A failed sample counts 0 in what its task calls better when higher, where others have it.
+    """
+    measured = {name for record in records for name in record.metrics}
+    quality = {one.name for one in metrics if one.higher_is_better} & measured
     totals, counts = Counter[str](), Counter[str]()
     for record in records:
         if record.status is Status.ERROR:
             continue
         values = dict(record.metrics)
+        if record.status is Status.FAILED:
+            values = {**dict.fromkeys(quality, 0.0), **values}
         if record.score is not None:
             values["score"] = record.score
         totals.update(values)

@@ -6,8 +6,9 @@ task without one gets a default board as soon as runs of it exist.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.errors import UnknownName, UsageError
 from harness.registry import Kind, find, registered
@@ -73,7 +74,7 @@ def board_named(name: str, tasks: Iterable[str]) -> Board:
     if name in known:
         return _load(name)
     if name in set(tasks):
-        return Board(name=name, task=name)
+        return _default(name)
     raise UnknownName("board", name, known | set(tasks))
 
 
@@ -93,7 +94,27 @@ def boards_of(tasks: Iterable[str]) -> tuple[tuple[Board, ...], tuple[str, ...]]
             broken.append(str(error))
     chosen = [board for board in boards if board.task in wanted]
     bare = wanted - {board.task for board in chosen}
-    return (*chosen, *(Board(name=task, task=task) for task in sorted(bare))), tuple(broken)
+    return (*chosen, *map(_default, sorted(bare))), tuple(broken)
+
+
+def _default(task: str) -> Board:
+    """The board of a task that has none, with the baseline and smallest effect of its class.
+
+    Runs outlive the package of their task: where that is gone or broken, the defaults of `Board`
+    hold.
+    """
+    board = Board(name=task, task=task)
+    try:
+        found = find(Kind.TASK, task).load()
+    except UsageError:  # an unknown name is one too
+        return board
+    baseline = getattr(found, "baseline", None)
+    effect = getattr(found, "min_effect", None)
+    if isinstance(baseline, str) and baseline:
+        board = replace(board, baseline=baseline)
+    if isinstance(effect, int | float) and 0 <= effect < math.inf:
+        board = replace(board, min_effect=float(effect))
+    return board
 
 
 def _load(name: str) -> Board:

@@ -32,7 +32,11 @@ def leaderboard(
     ] = Path("results"),
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for parquet and markdown [RESULTS/leaderboards]."),
+        typer.Option(
+            "--out",
+            envvar="HARNESS_OUT",
+            help="Folder for parquet and markdown [RESULTS/leaderboards].",
+        ),
     ] = None,
     details: Annotated[
         bool, typer.Option("--details", help="Also costs, memory use and learning curves.")

@@ -129,11 +129,24 @@ def _gain(
         comparisons=comparisons,
         smallest_p=min(1.0, comparisons * one.smallest_p),
         test=one.test,
-        verdict=verdict(one, adjusted_p, ALPHA, board.min_effect, comparisons),
+        verdict=verdict(
+            one,
+            adjusted_p,
+            ALPHA,
+            board.min_effect,
+            comparisons,
+            largest_change=_largest_change(board, found.pairs),
+        ),
         slope=trend(found.pairs),
         first_third=first,
         last_third=last,
     )
+
+
+def _largest_change(board: Board, pairs: Iterable[Pair]) -> float:
+    """The range of scores, at least that of [0, 1]; wider where these or a failure's are."""
+    values = [board.worst, *(value for one in pairs for value in (one.before, one.after))]
+    return max(1.0, max(values) - min(values))
 
 
 def trend(pairs: Iterable[Pair]) -> float | None:

@@ -52,8 +52,9 @@ class Usage:
     Attributes:
         input_tokens: tokens read by the model, per sample.
         output_tokens: tokens written by the model, per sample.
-        seconds: wall time per sample.
-        phases: the same by phase; the seconds of a hook include the model calls it made.
+        seconds: wall time per sample, its wait for a place in a batch included.
+        phases: the same by phase, but seconds are a phase's share of computing; those of a hook
+            include the model calls it made.
         invalid_outputs: share of samples with an output that could not be read, in [0, 1].
         invalid_actions: actions the world refused, per step.
     """

@@ -101,6 +101,60 @@ def test_kill_in_the_middle_of_a_long_episode_replays_its_calls(tmp_path):
     assert comparable(tmp_path / "killed") == comparable(tmp_path / "whole")
 
 
+def test_kill_during_publication_leaves_a_whole_run_or_one_to_continue(tmp_path, uninterrupted):
+    expected, calls = uninterrupted
+    with Server() as server:
+        arguments = run_arguments(server, tmp_path, *QUESTIONS, *ALL)
+        # The first files of each table: before, between and after what belongs together.
+        for table in ("samples", "traces", "artifacts/*/memory.parquet", "runs"):
+            pattern = table if "*" in table else f"{table}/**/*.parquet"
+            before = set(tmp_path.glob(pattern))
+            process = start(*arguments)
+            while process.poll() is None and set(tmp_path.glob(pattern)) == before:
+                pass
+            process.kill()
+            process.communicate()
+        assert harness(*arguments).returncode == 0
+        assert comparable(tmp_path) == expected
+        assert server.total <= calls + 4 * 33
+
+
+def test_a_run_is_not_continued_with_another_model(tmp_path):
+    rules = tmp_path / "rules.jsonl"
+    rules.write_text('{"match": "", "text": "1", "delay_s": 0.05}\n')
+    arguments = [
+        *("run", "--task", "evo-memory", "--method", "exprecent", *QUESTIONS),
+        *("--model", f"scripted:{rules}", "--results", str(tmp_path / "r")),
+    ]
+    process = start(*arguments)
+    journals = tmp_path / "r" / "journal"
+    while not any('"sample"' in path.read_text() for path in journals.glob("*.jsonl")):
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    rules.write_text('{"match": "", "text": "2"}\n')
+    refused = harness(*arguments)
+    assert refused.returncode == 2
+    assert "was begun with rules.jsonl" in refused.stderr
+    assert harness(*arguments, "--fresh").returncode == 0
+
+
+def test_results_tell_what_was_done_since_an_incomplete_run_was_published(tmp_path):
+    more = ("-T", "streams=2", "-T", "items=4", "-T", "store=all", "--method", "exprecent")
+    with Server() as server:
+        arguments = run_arguments(server, tmp_path, *more)
+        server.broken = lambda _prompt: server.total > 3
+        assert harness(*arguments).returncode == 1
+        listed = json.loads(harness("results", "--results", str(tmp_path), "--json").stdout)
+        done = listed[0]["n_done"]
+        assert listed[0]["status"] == "incomplete"
+        server.broken = lambda _prompt: False
+        assert run_killed(server, arguments, 3, signal.SIGKILL) == -signal.SIGKILL
+        listed = json.loads(harness("results", "--results", str(tmp_path), "--json").stdout)
+        assert listed[0]["n_done"] > done
+        assert listed[0]["status"] == "interrupted"
+
+
 def test_bought_embeddings_are_not_bought_again(tmp_path):
     more = (*QUESTIONS, "--method", "exprag", "--embedder", f"openai:{MODEL}")
     with Server() as server:

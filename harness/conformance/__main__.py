@@ -30,4 +30,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except UsageError as error:
-        sys.exit(f"{error}")
+        print(error, file=sys.stderr)  # noqa: T201
+        sys.exit(2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,9 @@ class _Collector:
     def status(self, text: str) -> None:
         """Ignore."""
 
-    def begin(self, run_id: str, label: str, total: int, done: int) -> None:
+    def begin(
+        self, run_id: str, label: str, total: int, finished: Collection[SampleRecord]
+    ) -> None:
         """Ignore."""
 
     def advance(self, run_id: str, record: SampleRecord) -> None:

@@ -86,7 +86,7 @@ def _items(task: StreamTask, twin: StreamTask) -> Iterator[str]:
 
 
 def _demonstrations(task: StreamTask, items: Sequence[Item]) -> Iterator[str]:
-    shown_goals = [one for one in task.demonstrations(4, 0) if one.action_label != "Action"]
+    shown_goals = [one for one in task.demonstrations(4, 0) if one.single_turn]
     asked = {_goal(task, item) for item in items[:200]} if shown_goals else set[str]()
     for shown in shown_goals:
         if shown.goal in asked:

@@ -57,8 +57,8 @@ class ToyEpisode(Episode):
             answer_format="one word",
             single_turn=self._single,
             max_turns=self._left if self._single else _TURNS,
-            goal_label="Question" if self._single else "Mission",
-            action_label="Answer" if self._single else "Action",
+            goal_label="Question" if self._single else "Riddle",
+            action_label="Answer" if self._single else "Guess",
         )
 
     def reset(self) -> Observation:
@@ -138,7 +138,7 @@ class ToyModel(ChatModel):
         prompt = "\n".join(message.content for message in request.messages)
         self.prompts.append(prompt)
         number = hashlib.sha256(prompt.encode()).digest()[0]
-        forms = ("Action: go", "Answer: blue", "Think: hm", "Think-Prune: 1", "red", "<x>y</x>")
+        forms = ("Guess: green", "Answer: blue", "Think: hm", "Think-Prune: 1", "red", "<x>y</x>")
         text = forms[number % len(forms)]
         return ChatResponse(text, len(prompt.split()), len(text.split()), 0.0)
 

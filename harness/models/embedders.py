@@ -36,6 +36,8 @@ class RankingModel(ABC):
     about: ClassVar[About]
     Options: ClassVar[type[Options]] = NoOptions
     needs: ClassVar[tuple[Need, ...]] = ()
+    uses_base_url: ClassVar[bool] = False
+    """Whether it talks to the server that ``--base-url`` names."""
 
     @abstractmethod
     def __init__(self, request: ModelRequest) -> None: ...

@@ -191,6 +191,7 @@ class OpenAIChat(ChatModel):
         licence="the model's own",
     )
     Options: ClassVar[type[Options]] = OpenAIOptions
+    uses_base_url: ClassVar[bool] = True
 
     def __init__(self, request: ModelRequest) -> None:
         if not request.target:
@@ -238,6 +239,7 @@ class OpenAIEmbedder(RankingModel):
         "Embeddings of an OpenAI-compatible server.", "POST /v1/embeddings", "the model's own"
     )
     Options: ClassVar[type[Options]] = OpenAIOptions
+    uses_base_url: ClassVar[bool] = True
 
     def __init__(self, request: ModelRequest) -> None:
         if not request.target:

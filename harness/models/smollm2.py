@@ -144,7 +144,7 @@ class SmolLM2(ChatModel):
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         folder = prepare()
-        torch.set_num_threads(self._options.threads or len(os.sched_getaffinity(0)))
+        torch.set_num_threads(self._options.threads or _processors())
         dtype = torch.bfloat16 if self._bfloat16() else torch.float32
         self._tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
         with quiet():
@@ -298,6 +298,12 @@ def _resolve(one: _Waiting, result: ChatResponse | Exception) -> None:
 def _before(text: str, stops: tuple[str, ...]) -> str:
     found = [text.index(stop) for stop in stops if stop in text]
     return text[: min(found)] if found else text
+
+
+def _processors() -> int:
+    """Processors that this process may use; all of them where the system does not say."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _processor_flags() -> set[str]:

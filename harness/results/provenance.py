@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.util
 import inspect
 import platform
 import subprocess
-import sys
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from harness.registry import Need
@@ -31,9 +30,8 @@ def code_hash(types: Iterable[type[Any]], needs: Iterable[Need]) -> str:
     digest = hashlib.sha256()
     seen = dict[str, str]()
     for one in types:
-        module = inspect.getmodule(one)
-        if module is not None:
-            _collect(module, seen)
+        source = inspect.getsourcefile(one)
+        _collect(one.__module__, Path(source) if source else None, seen)
     for name in sorted(seen):
         digest.update(f"{name}\n{seen[name]}\n".encode())
     for package in sorted({need.package for need in needs}):
@@ -82,24 +80,33 @@ def commit() -> tuple[str, bool]:
         return "", False
 
 
-def _collect(module: ModuleType, seen: dict[str, str]) -> None:
-    """Add a module and what it imports from its own package."""
-    name = module.__name__
+def _collect(name: str, source: Path | None, seen: dict[str, str]) -> None:
+    """Add a module and what it imports from its own package, imported by now or not."""
     if name in seen:
         return
     try:
-        tree = ast.parse(inspect.getsource(module))
-    except (OSError, TypeError, SyntaxError):
-        seen[name] = "no source"
-        return
+        tree = ast.parse(source.read_text(encoding="utf-8") if source else "")
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        tree = ast.parse("")
     seen[name] = ast.unparse(_without_docstrings(tree))
     package = name.partition(".")[0]
-    for imported in _imports(tree, name):
-        if imported.partition(".")[0] == package and imported in sys.modules:
-            _collect(sys.modules[imported], seen)
+    is_package = source is not None and source.name == "__init__.py"
+    for imported in sorted(_imports(tree, name, is_package=is_package)):
+        found = _source_of(imported) if imported.partition(".")[0] == package else None
+        if found is not None:
+            _collect(imported, found, seen)
 
 
-def _imports(tree: ast.Module, name: str) -> set[str]:
+def _source_of(name: str) -> Path | None:
+    """The file of a module, which need not be imported; None for what is no module."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    return Path(spec.origin) if spec and spec.origin and spec.has_location else None
+
+
+def _imports(tree: ast.Module, name: str, *, is_package: bool) -> set[str]:
     found = set[str]()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -107,7 +114,8 @@ def _imports(tree: ast.Module, name: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                parent = name.rsplit(".", node.level)[0]
+                up = node.level - 1 if is_package else node.level
+                parent = name.rsplit(".", up)[0] if up else name
                 base = f"{parent}.{base}".rstrip(".")
             found.add(base)
             found.update(f"{base}.{alias.name}" for alias in node.names)

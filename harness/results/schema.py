@@ -104,6 +104,7 @@ def tables() -> Tables:
         *[(name, text) for name in ("protocol", "task", "task_version", "subset", "task_options")],
         *[(name, text) for name in ("method", "method_parts", "model", "model_id")],
         *[(name, text) for name in ("model_revision", "engine", "engine_version", "embedder")],
+        ("embedder_revision", text),
         *[(name, text) for name in ("sampling", "order")],
         *[(f"{name}_seed", count) for name in ("data", "order", "sample", "train")],
         *[(name, text) for name in ("data", "content_hash")],

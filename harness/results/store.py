@@ -59,7 +59,14 @@ class Attempt:
 
     run_id: str
     journal: Journal
-    continued: bool
+    code_hash: str
+
+
+_SUMMARY = {
+    *("work_key", "code_hash", "task", "subset", "method", "model", "order", "sample_seed"),
+    *("n_planned", "started_at"),
+}
+"""Fields of a run that its journal begins with."""
 
 
 def new_run_id() -> str:
@@ -119,9 +126,9 @@ class ResultsStore:
                 if newest.status is RunStatus.COMPLETE:
                     self._journal_path(newest.run_id).unlink(missing_ok=True)
                     return newest
-                return Attempt(newest.run_id, Journal(self._journal_path(newest.run_id)), True)
+                return Attempt(newest.run_id, Journal(self._journal_path(newest.run_id)), code_hash)
             run_id = new_run_id()
-            return Attempt(run_id, Journal(self._journal_path(run_id)), False)
+            return Attempt(run_id, Journal(self._journal_path(run_id)), code_hash)
 
     def publish(
         self,
@@ -167,10 +174,17 @@ class ResultsStore:
         """List runs, oldest first: published ones, and unfinished ones from their journals."""
         found = {run.run_id: run for run in self._published()}
         for path in sorted((self.root / "journal").glob("*.jsonl")):
-            if path.stem not in found:
-                unfinished = self._unfinished(path)
-                if unfinished:
-                    found[path.stem] = unfinished
+            published = found.get(path.stem)
+            if published and published.status is RunStatus.COMPLETE:
+                continue
+            unfinished = self._unfinished(path)
+            # An incomplete run keeps its journal, which knows what was done since.
+            if unfinished and (
+                published is None
+                or unfinished.status is RunStatus.RUNNING
+                or unfinished.n_done != published.n_done
+            ):
+                found[path.stem] = unfinished
         return [found[run_id] for run_id in sorted(found)]
 
     def find(self, run_id: str) -> RunSummary:
@@ -214,6 +228,7 @@ class ResultsStore:
 
     def memory(self, run_id: str) -> pd.DataFrame:
         """What a run did to its memories: a row for each entry added, changed, removed or read."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = self.artifacts(run_id) / "memory.parquet"
@@ -221,7 +236,13 @@ class ResultsStore:
             raise ResultsError(
                 f"run {run_id} has no published memory yet; let it finish with the same command."
             )
-        return pq.read_table(path, schema=tables().memory).to_pandas()
+        try:
+            return pq.read_table(path, schema=tables().memory).to_pandas()
+        except (OSError, pa.ArrowException) as error:
+            raise ResultsError(
+                f"{path} is damaged ({str(error).splitlines()[0]}); restore it, or run again with "
+                "--fresh."
+            ) from error
 
     def _select(self, table: str, task: str, run_ids: Sequence[str]) -> pd.DataFrame:
         import duckdb
@@ -294,10 +315,13 @@ class ResultsStore:
                     done[record["record"]["sample_id"]] = Status(record["record"]["status"])
                     if record["record"]["score"] is not None:
                         scores[record["record"]["sample_id"]] = record["record"]["score"]
-        except (OSError, ResultsError, ValueError, KeyError) as error:
+        except (OSError, ResultsError, ValueError, KeyError, TypeError) as error:
             self._note(path, f"unreadable journal ({error})")
             return None
         if header is None:
+            return None
+        if set(header.get("summary", ())) != _SUMMARY:
+            self._note(path, "a journal of another version")
             return None
         errors = sum(status is Status.ERROR for status in done.values())
         failed = sum(status is Status.FAILED for status in done.values())

@@ -56,6 +56,9 @@ class PairedComparison:
     Attributes:
         n: number of items.
         clusters: number of independent clusters.
+        changed_clusters: clusters whose mean score differs between the two.
+        lost_clusters: clusters in which the candidate's mean is lower.
+        largest_cluster: number of items of the largest cluster.
         baseline: mean score of the baseline.
         candidate: mean score of the candidate.
         difference: ``candidate - baseline``; above 0 the candidate is better.
@@ -73,6 +76,9 @@ class PairedComparison:
 
     n: int
     clusters: int
+    changed_clusters: int
+    lost_clusters: int
+    largest_cluster: int
     baseline: float
     candidate: float
     difference: float
@@ -105,7 +111,8 @@ def compare_paired(
     0 or 1, p is McNemar's exact p (the same test in closed form), and where the interval rests on
     random flips, its acceptance threshold is moved by their noise so that it agrees with that p.
 
-    Scores without any variation between clusters give an interval of zero width.
+    Scores without any variation between clusters give an interval of zero width: it shows what
+    these clusters did, not what a rare loss among others would do (`verdict` asks for more).
 
     Args:
         baseline: one score for each item, shape ``(n,)``.
@@ -153,6 +160,9 @@ def compare_paired(
     return PairedComparison(
         n=n,
         clusters=groups,
+        changed_clusters=int((np.abs(sums) > tolerance).sum()),
+        lost_clusters=int((sums < -tolerance).sum()),
+        largest_cluster=int(counts.max()),
         baseline=math.fsum(before) / n,
         candidate=math.fsum(after) / n,
         difference=shifts.difference,

@@ -13,7 +13,7 @@ from harness_leaderboards.render.tables import (
     TextTable,
     detail_tables,
     details_of,
-    heading,
+    heading_of,
     main_table,
     unranked_table,
 )
@@ -26,9 +26,9 @@ def markdown(board: Leaderboard) -> str:
     """Write a board."""
     parts = [f"# Leaderboard {escape(board.board.name)}"]
     for section in board.sections:
-        parts.append(f"## {escape(heading(section.setting))}")
+        parts.append(f"## {escape(heading_of(board, section))}")
         parts.append(escape(details_of(section.setting)))
-        parts.append(_table(main_table(board.board, section)))
+        parts.append(_table(main_table(board, section)))
         for table in detail_tables(section):
             parts += [f"### {escape(table.title)}", _table(table)]
     unranked = unranked_table(board)

@@ -13,6 +13,7 @@ from harness_leaderboards.gains import ALPHA
 from harness_leaderboards.measures import ROLLING_WINDOW
 from harness_leaderboards.model import CurvePoint, Leaderboard, Row, Section, Setting
 from harness_leaderboards.render.columns import COLUMNS, Column, columns_named, phase_columns
+from harness_leaderboards.render.headings import distinctions
 from harness_leaderboards.render.numbers import NOT_KNOWN, number, probability
 
 SHOWN_STEPS = 8
@@ -41,12 +42,13 @@ class TextTable:
     caption: tuple[str, ...] = ()
 
 
-def heading(setting: Setting) -> str:
-    """The setting in a few words."""
+def heading(setting: Setting, others: Iterable[Setting] = ()) -> str:
+    """The setting in a few words, and what tells it from others of the same subset."""
     parts = [setting.subset or "all", setting.model, f"{setting.order} order"]
     if setting.sample_limit is not None:
         parts.append(f"first {setting.sample_limit} samples")
-    return ", ".join(parts)
+    alike = [other for other in others if other.subset == setting.subset]
+    return ", ".join([*parts, *distinctions(setting, alike)])
 
 
 def details_of(setting: Setting) -> str:
@@ -64,10 +66,17 @@ def details_of(setting: Setting) -> str:
     return "; ".join(f"{name} {value}" for name, value in parts.items() if value)
 
 
-def main_table(board: Board, section: Section) -> TextTable:
+def heading_of(board: Leaderboard, section: Section) -> str:
+    """The heading of a section among those of its board."""
+    return heading(section.setting, [other.setting for other in board.sections])
+
+
+def main_table(board: Leaderboard, section: Section) -> TextTable:
     """The table everybody sees."""
-    columns = [one for one in columns_named(board.columns) if _says_something(one, section.rows)]
-    return _table(heading(section.setting), columns, section.rows, _caption(board, section))
+    columns = columns_named(board.board.columns)
+    shown = [one for one in columns if _says_something(one, section.rows)]
+    caption = _caption(board.board, section)
+    return _table(heading_of(board, section), shown, section.rows, caption)
 
 
 def detail_tables(section: Section) -> list[TextTable]:
@@ -75,9 +84,13 @@ def detail_tables(section: Section) -> list[TextTable]:
     rows = section.rows
     costs = [*columns_named(_COSTS), *phase_columns(rows)]
     trend = ("Slope: change of the gain per step. Thirds: of each stream.",)
+    wall = (
+        "seconds: wall time of a sample, its wait for a place in a batch included; those of a "
+        "phase are its share of computing.",
+    )
     return [
         _table("Counts and tests", columns_named((*_COUNTS, *_TESTS)), rows, ()),
-        _table("Cost per sample: tokens and seconds, by phase", costs, rows, ()),
+        _table("Cost per sample: tokens and seconds, by phase", costs, rows, wall),
         _table("Outputs", columns_named(_OUTPUTS), rows, ()),
         _table(
             "Memory: size after the last step (mean over streams), entries per sample",
@@ -185,7 +198,9 @@ def _gain_sentences(board: Board, section: Section) -> list[str]:
         "two-sided permutation test that swaps the two methods within whole streams, Holm-adjusted "
         f"over {_count(hardest.comparisons, 'comparison')}.",
         f"improved, regressed: adjusted p below {number(ALPHA)} and a difference beyond "
-        f"{number(board.min_effect)}; not worse: the interval excludes a loss beyond it.",
+        f"{number(board.min_effect)}; not worse: the interval excludes a loss beyond it, and "
+        f"enough streams differ for p below {number(ALPHA)} or so many were run that even the "
+        "exact upper bound of the share that lose stays within it.",
         "inconclusive: these streams show neither a difference beyond "
         f"{number(board.min_effect)} nor its absence; the smallest attainable adjusted p with "
         f"{_count(hardest.clusters, 'stream')} is {probability(hardest.smallest_p)}"

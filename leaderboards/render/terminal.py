@@ -37,7 +37,7 @@ def print_leaderboard(board: Leaderboard, console: Console, *, details: bool) ->
 def _print_section(
     board: Leaderboard, section: Section, console: Console, *, details: bool
 ) -> None:
-    _print_table(main_table(board.board, section), console)
+    _print_table(main_table(board, section), console)
     if not details:
         return
     console.print(Text(clean(details_of(section.setting)), style="dim"))

@@ -14,7 +14,7 @@ from pydantic import Field
 from harness.options import Options
 from harness.protocols.stream import Agent, AgentReport, Ask, Context, Memory, Play
 from harness.registry import About
-from harness_methods.memory.parsing import action_of
+from harness_methods.memory.parsing import Output, action_of
 from harness_methods.memory.prompts import messages
 
 
@@ -44,10 +44,15 @@ class Direct(Agent):
         while not play.done:
             turns = play.turns[-self.options.window :] if self.options.history else ()
             text = await ask(messages(play, context, turns, output_format(play)))
-            output = action_of(text, one_line=not play.brief.single_turn)
-            invalid += not output.body
+            output = action_of(text, play.brief)
+            invalid += missed_format(output, play)
             await play.act(output.body)
         return AgentReport(invalid_outputs=invalid)
+
+
+def missed_format(output: Output, play: Play) -> bool:
+    """Whether an output is not what `output_format` asks for."""
+    return not output.body if play.brief.single_turn else not (output.formed and output.body)
 
 
 def output_format(play: Play) -> str:

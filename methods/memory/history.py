@@ -54,7 +54,6 @@ class History(ExperienceMemory):
 
     async def evolve(self, experience: Experience) -> None:
         """Keep a question and its answer; an episode only if asked to."""
-        question = experience.action_label != "Action"
         options = cast("HistoryOptions", self.options)
-        if question or options.across is Across.ALWAYS:
+        if experience.single_turn or options.across is Across.ALWAYS:
             await super().evolve(experience)

@@ -1,7 +1,7 @@
 """Reading an agent's output: ``Think: ...``, ``Think-Prune: <ids>``, ``Action: ...``.
 
 The three forms are Evo-Memory's (arXiv 2511.20857, appendix); a question's action is its answer,
-so ``Answer:`` and ``Final Answer:`` are read as actions too.
+so ``Answer:`` and ``Final Answer:`` are read as actions too, and so is the task's own word.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
-_HEAD = r"^[ \t>*#-]*(?{name}think[ -]?prune|thought|think|action|(?:final )?answer)\**[ \t]*:"
-_FORMS = re.compile(
-    _HEAD.format(name="P<form>") + r"\**[ \t]*(?P<body>.*?)(?=" + _HEAD.format(name=":") + r"|\Z)",
-    re.IGNORECASE | re.DOTALL | re.MULTILINE,
-)
+from harness.protocols.stream import Brief
+
+_THINK = r"think[ -]?prune|thought|think"
+_ACT = r"action|(?:final )?answer"
 _ID = r"\d+(?:\s*-\s*\d+)?"
 _ID_LIST = re.compile(rf"^[\s\[(]*({_ID}(?:(?:\s*,\s*|\s+and\s+|\s+){_ID})*)")
 
@@ -42,9 +42,24 @@ class Output:
     formed: bool = True
 
 
-def first_move(text: str) -> Output:
-    """Read the first form in an output; text without one is an unformed action."""
-    found = _FORMS.search(text)
+@cache
+def _forms(label: str) -> re.Pattern[str]:
+    """Forms with their bodies, each up to the next; `label` is the task's word for an action."""
+    head = rf"^[ \t>*#-]*(?%s{_THINK}|{_ACT}|{re.escape(label)})\**[ \t]*:"
+    body = r"\**[ \t]*(?P<body>.*?)"
+    return re.compile(
+        f"{head % 'P<form>'}{body}(?={head % ':'}|\\Z)", re.IGNORECASE | re.DOTALL | re.MULTILINE
+    )
+
+
+def first_move(text: str, label: str = "Action") -> Output:
+    """Read the first form in an output; text without one is an unformed action.
+
+    Args:
+        text: the model's output.
+        label: the task's word for an action.
+    """
+    found = _forms(label).search(text)
     if found is None:
         return Output(Move.ACT, text.strip(), formed=False)
     form = found["form"].lower()
@@ -56,19 +71,19 @@ def first_move(text: str) -> Output:
     return Output(Move.ACT, body)
 
 
-def action_of(text: str, *, one_line: bool) -> Output:
+def action_of(text: str, brief: Brief) -> Output:
     """Read the action in an output that may think first.
 
     Args:
         text: the model's output.
-        one_line: True for a command, which ends with its line.
+        brief: says the task's word for an action; that of an episode ends with its line.
     """
     body, formed = text.strip(), False
-    for found in _FORMS.finditer(text):
-        if found["form"].lower().endswith(("action", "answer")):
+    for found in _forms(brief.action_label).finditer(text):
+        if not re.fullmatch(_THINK, found["form"], re.IGNORECASE):
             body, formed = found["body"].strip(), True
             break
-    if one_line:
+    if not brief.single_turn:
         body = next((line.strip() for line in body.splitlines() if line.strip()), "")
     return Output(Move.ACT, body, formed)
 

@@ -35,7 +35,7 @@ def messages(
     sections = [
         _experience(context),
         _task(brief),
-        _history(turns),
+        _history(turns, brief.action_label),
         f"Observation: {play.observation.text}" if play.observation.text else "",
         "\n".join(notes),
         output_format,
@@ -51,11 +51,10 @@ def experience_text(experience: Experience) -> str:
 
     Source: Evo-Memory's S(x, y, f), "templated text" (section 3), whose wording is not published.
     """
-    many = experience.action_label == "Action"
-    done = " -> ".join(experience.actions) if many else experience.output
+    label = experience.action_label if experience.single_turn else f"{experience.action_label}s"
     lines = [
         f"{experience.goal_label}: {experience.goal}",
-        f"{'Actions' if many else experience.action_label}: {done}",
+        f"{label}: {' -> '.join(experience.actions)}",
     ]
     outcome = str(experience.feedback)
     if outcome:
@@ -74,8 +73,8 @@ def _task(brief: Brief) -> str:
     return f"{goal}\n{brief.hints}" if brief.hints else goal
 
 
-def _history(turns: Sequence[Turn]) -> str:
+def _history(turns: Sequence[Turn], label: str) -> str:
     if not turns:
         return ""
-    lines = [f"Observation: {turn.observation}\nAction: {turn.action}" for turn in turns]
+    lines = [f"Observation: {turn.observation}\n{label}: {turn.action}" for turn in turns]
     return "\n".join([HISTORY_TITLE, *lines])

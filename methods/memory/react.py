@@ -46,10 +46,10 @@ class ReAct(Agent):
                 play, context, play.turns[-self.options.window :], _format(play), shown
             )
             text = await ask(prompt)
-            thought = first_move(text)
+            thought = first_move(text, play.brief.action_label)
             if thought.move is Move.THINK and thought.body:
                 thoughts.append(f"Thought: {thought.body}")
-            action = action_of(text, one_line=not play.brief.single_turn)
+            action = action_of(text, play.brief)
             invalid += not action.formed
             await play.act(action.body)
         return AgentReport(invalid_outputs=invalid, notes={"thoughts": float(len(thoughts))})

@@ -22,7 +22,7 @@ from harness.options import Options
 from harness.protocols.stream import Agent, AgentReport, Ask, Context, Memory, Play
 from harness.protocols.stream.method import call_hook
 from harness.registry import About
-from harness_methods.memory.direct import output_format
+from harness_methods.memory.direct import missed_format, output_format
 from harness_methods.memory.parsing import Move, Output, action_of, first_move, pruned_numbers
 from harness_methods.memory.prompts import messages
 
@@ -67,7 +67,7 @@ class Refine(Agent):
         state = _Refining(context)
         while not play.done:
             output = await self._step(play, ask, state)
-            state.invalid += not output.body
+            state.invalid += missed_format(output, play)
             await play.act(output.body)
         if self.options.prune_persists and state.pruned:
             await call_hook(memory.remove, state.pruned)
@@ -81,24 +81,23 @@ class Refine(Agent):
         """Rounds of Think and Think-Prune that end with an action."""
         notes = list[str]()
         turns = play.turns[-self.options.window :]
-        one_line = not play.brief.single_turn
         for _ in range(self.options.rounds):
             offer = self._offer(play, state)
             if offer is None:
                 break
             text = await ask(messages(play, state.context, turns, offer, notes), phase=Phase.THINK)
-            output = first_move(text)
+            output = first_move(text, play.brief.action_label)
             if not output.formed:
                 state.invalid += 1
             elif output.move is Move.ACT:
-                return action_of(text, one_line=one_line)
+                return action_of(text, play.brief)
             elif output.move is Move.THINK:
                 state.thoughts += 1
                 notes.append(f"Think: {output.body}")
             else:
                 self._prune(output.body, state)
         text = await ask(messages(play, state.context, turns, output_format(play), notes))
-        return action_of(text, one_line=one_line)
+        return action_of(text, play.brief)
 
     def _prune(self, body: str, state: _Refining) -> None:
         pruned = pruned_numbers(body, len(state.context.items))

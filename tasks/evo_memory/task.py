@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from harness.data import DataSource
 from harness.errors import UnknownName, UsageError
@@ -86,6 +86,10 @@ class EvoMemory(StreamTask):
     def sampling_defaults(self) -> dict[str, float | int]:
         """The subset's longest answer."""
         return {"max_tokens": self._subset.max_tokens}
+
+    def code(self) -> Sequence[type[Any]]:
+        """This task and the chosen subset, which is loaded by name."""
+        return (type(self), type(self._subset))
 
     def data_sources(self) -> Sequence[DataSource]:
         """Where the items come from."""

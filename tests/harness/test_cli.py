@@ -136,6 +136,30 @@ def test_missing_package_of_an_extra_is_named_with_the_pip_command(run, monkeypa
     assert "pip install 'method-harness[environments]'" in err
 
 
+def test_nothing_runnable_is_an_error_with_the_reasons(run):
+    code, _, err = run(*RUN, "--order", "easy-hard", "--model", "openai:x")
+    assert code == 2
+    assert "nothing to run: baseline the items of this subset have no difficulty" in err
+
+
+def test_a_base_url_that_nobody_would_use_is_refused(run):
+    code, _, err = run(*RUN, "--base-url", "http://127.0.0.1:1", "--embedder", "bm25")
+    assert code == 2
+    assert "no model or embedder of this sweep talks to a server" in err
+
+
+@pytest.mark.parametrize(
+    "journal", ["[1]\n", '{"kind":"run"}\n', '{"kind":"run","summary":{"x":1}}\n', "{\n{}\n"]
+)
+def test_a_foreign_journal_is_named_and_skipped(run, tmp_path, journal):
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "journal" / "X.jsonl").write_text(journal)
+    code, _, err = run("results", "--results", str(tmp_path))
+    assert code == 1
+    assert "skipped journal/X.jsonl" in err
+    assert "Traceback" not in err
+
+
 def test_options_accept_underscores_and_environment_variables(run, monkeypatch):
     code, out, _ = run(*RUN, "--dry_run", "--max_in_flight", "3", "--data_seed", "1", "--json")
     assert code == 0

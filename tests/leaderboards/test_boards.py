@@ -34,6 +34,45 @@ def test_a_task_with_runs_has_a_default_board(boards):
     assert boards_of(["other"]) == ((Board(name="other", task="other"),), ())
 
 
+class Loud:
+    """Stands in for a task class of another package."""
+
+    baseline = "plain"
+    min_effect = 0.05
+
+
+class Odd:
+    baseline = None
+    min_effect = -1
+
+
+@pytest.fixture
+def tasks(monkeypatch):
+    """Replace the registered tasks; there are no boards."""
+
+    def replace(**values):
+        points = [EntryPoint(name, value, "harness.tasks") for name, value in values.items()]
+        found = {"harness.tasks": points}
+        monkeypatch.setattr(registry, "entry_points", lambda group: found.get(group, []))
+        registry.registered.cache_clear()
+
+    yield replace
+    registry.registered.cache_clear()
+
+
+def test_a_default_board_takes_baseline_and_effect_of_its_task(tasks):
+    tasks(loud=f"{__name__}:Loud")
+    expected = Board(name="loud", task="loud", baseline="plain", min_effect=0.05)
+    assert board_named("loud", ["loud"]) == expected
+    assert boards_of(["loud"]) == ((expected,), ())
+
+
+def test_a_broken_or_unknown_task_has_a_default_board_all_the_same(tasks):
+    tasks(broken="no_such_package:Task", odd=f"{__name__}:Odd")
+    for name in ("broken", "odd", "gone"):
+        assert board_named(name, [name]) == Board(name=name, task=name)
+
+
 def test_an_unknown_board_names_the_nearest(boards):
     boards(**{"evo-memory": "harness_leaderboards.boards:EVO_MEMORY"})
     with pytest.raises(UnknownName, match="unknown board 'evo-memry'; did you mean evo-memory"):

@@ -67,7 +67,24 @@ def test_p_is_adjusted_over_the_other_methods_only(results):
     good, same = row_of(results, "good").gain, row_of(results, "same").gain
     assert (good.comparisons, good.p, good.adjusted_p) == (2, 2**-6, 2**-5)
     assert (good.smallest_p, good.verdict) == (2**-5, Verdict.IMPROVED)
-    assert (same.adjusted_p, same.verdict) == (1.0, Verdict.NOT_WORSE)
+    assert (same.adjusted_p, same.verdict) == (1.0, Verdict.INCONCLUSIVE)
+
+
+def test_equal_scores_are_not_worse_only_on_very_many_streams(results):
+    for method in ("baseline", "same"):
+        results.run(method, {f"s{i}": [i % 2] for i in range(300)})
+    assert row_of(results, "same").gain.verdict is Verdict.NOT_WORSE
+    steps = Board("steps", "evo-memory", metric="steps", higher_is_better=False, worst=64)
+    assert row_of(results, "same", steps).gain.verdict is Verdict.INCONCLUSIVE
+
+
+def test_progress_of_failed_samples_counts_zero(results):
+    results.run("baseline", {"s": [0]}, metrics={"progress": 0.5})
+    failing = results.run("exprag", {"s": [1, Status.FAILED]}, metrics={"progress": 0.5})
+    results.run("react", {"s": [Status.FAILED]}, metrics={"steps": 2.0})
+    assert failing in row_of(results, "exprag").run_ids
+    assert row_of(results, "exprag").progress == 0.25
+    assert row_of(results, "react").progress == 0.0  # it broke before it could report any
 
 
 def test_baseline_is_first_then_best_to_worst(results):

@@ -72,6 +72,14 @@ def test_results_folder_comes_from_the_environment(filled):
     assert done.exit_code == 0
 
 
+def test_the_folder_of_the_files_comes_from_the_environment(filled, tmp_path):
+    env = {"HARNESS_RESULTS": str(filled.root), "HARNESS_OUT": str(tmp_path / "boards")}
+    done = CliRunner().invoke(CLI, [], env=env | {"HARNESS_JSON": "1", "HARNESS_DETAILS": "1"})
+    assert (tmp_path / "boards" / "evo-memory.md").exists()
+    assert done.stdout.startswith("Leaderboard evo-memory\n")
+    assert "Cost per sample" not in done.stdout
+
+
 def test_a_task_without_a_board_has_one_as_soon_as_it_has_runs(results):
     results.run("baseline", {"s": [0]}, task="my-task")
     done = call("my-task", "--results", results.root)

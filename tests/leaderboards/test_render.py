@@ -71,6 +71,67 @@ def test_caption_says_what_the_clusters_and_the_test_are(board):
     assert "The 8 streams are independent units" in text
     assert "swaps the two methods within whole streams" in text
     assert "smallest attainable adjusted p with 8 streams is .008" in text
+    assert "not worse: the interval excludes a loss beyond it, and enough streams differ" in text
+
+
+def headings(results):
+    lines = markdown(build(EVO_MEMORY, results.store)).splitlines()
+    return [line.removeprefix("## ") for line in lines if line.startswith("## ")]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (("task_version", "1", "2"), ("task version 1", "task version 2")),
+        (
+            (
+                "task_options",
+                '{"max_steps": 30, "labels": true}',
+                '{"max_steps": 60, "labels": true}',
+            ),
+            ("max steps 30", "max steps 60"),
+        ),
+        (
+            ("sampling", "{}", '{"temperature": 0.7}'),
+            ("temperature default", "temperature 0.7"),
+        ),
+        (("sampling", "old words", "{}"), ("options old words", "options default")),
+        (("data_seed", 0, 3), ("data seed 0", "data seed 3")),
+        (("model_id", "org/a", "org/b"), ("model org/a", "model org/b")),
+        (("model_revision", "a" * 40, "b" * 40), ("revision aaaaaaaa", "revision bbbbbbbb")),
+        (("content_hash", "1234567890", "abcdefghij"), ("data 12345678", "data abcdefgh")),
+    ],
+)
+def test_headings_say_what_differs_between_sections(results, settings, said):
+    column, *values = settings
+    for value in values:
+        results.run("baseline", {"s": [0]}, work_key=str(value), **{column: value})
+    base = "babyai, smollm2, native order, "
+    assert sorted(headings(results)) == sorted(base + words for words in said)
+
+
+def test_headings_say_nothing_that_all_sections_share(results):
+    results.run("baseline", {"s": [0]}, task_options='{"max_steps": 30}')
+    results.run("baseline", {"s": [0]}, subset="aime", task_version="2", content_hash="other")
+    assert sorted(headings(results)) == [
+        "aime, smollm2, native order",
+        "babyai, smollm2, native order",
+    ]
+
+
+def test_headings_name_the_embedder_where_there_are_several(results):
+    results.run("exprag", {"s": [1]}, embedder="minilm")
+    results.run("exprag", {"s": [1]}, embedder="bm25")
+    assert [text.split(", ")[-1] for text in headings(results)] == [
+        "embedder bm25",
+        "embedder minilm",
+    ]
+
+
+def test_details_say_what_seconds_are(board):
+    text = unwrapped(terminal(board, details=True))
+    assert "seconds: wall time of a sample, its wait for a place in a batch included" in text
+    assert "those of a phase are its share of computing" in text
 
 
 def test_one_stream_says_that_nothing_could_be_concluded(results):

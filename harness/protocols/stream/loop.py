@@ -29,19 +29,19 @@ from harness.errors import (
 from harness.models.chat import Phase
 from harness.models.client import StreamClient
 from harness.protocols.stream import checks
-from harness.protocols.stream.method import Agent, Memory, Play, Step, call_hook
+from harness.protocols.stream.method import Agent, Memory, Play, call_hook
 from harness.protocols.stream.record import Committed, Outcome, Played, sample_record
 from harness.protocols.stream.settings import FeedbackLevel, StreamSettings
-from harness.protocols.stream.task import Episode, StreamTask, in_world
+from harness.protocols.stream.task import StreamTask
 from harness.protocols.stream.types import (
     Entry,
     Experience,
     Feedback,
     Item,
-    Observation,
     Query,
     Score,
 )
+from harness.protocols.stream.world import World
 from harness.results.schema import SampleRecord, Status
 
 
@@ -133,11 +133,12 @@ async def _play_item(
         nothing_added = played.nothing_added and not lane.client.calls
         status, problem = (Status.INVALID if nothing_added else Status.FAILED), error
     except InvalidSample as error:
-        status, problem = (Status.INVALID if error is played.refusal else Status.FAILED), error
+        refused = played.world is not None and error is played.world.refusal
+        status, problem = (Status.INVALID if refused else Status.FAILED), error
     except Exception as error:  # noqa: BLE001 - the one place that turns a failed sample into a row
         status, problem = Status.FAILED, error
     if problem is not None:
-        hidden = lane.client.failure or played.task_failure
+        hidden = lane.client.failure or (played.world.failure if played.world else None)
         if hidden is not None:
             status, problem = Status.ERROR, hidden
         await _roll_back(lane, step, committed)
@@ -155,10 +156,10 @@ async def _play_item(
 
 
 async def _play_and_learn(lane: Lane, step: int, item: Item, played: Played) -> None:
-    episode = lane.task.episode(item)
+    world = played.world = World(lane.task, item)
     try:
-        first = await _in_world(episode, played, episode.reset)
-        brief = played.brief = episode.brief
+        brief, first = await world.start()
+        played.brief = brief
         query = Query(item.sample_id, step, brief.goal)
         began = time.perf_counter()
         played.retrieval = checks.retrieval(await call_hook(lane.memory.search, query))
@@ -166,53 +167,26 @@ async def _play_and_learn(lane: Lane, step: int, item: Item, played: Played) -> 
             await call_hook(lane.memory.synthesize, query, played.retrieval)
         )
         played.seconds[Phase.RETRIEVE] = time.perf_counter() - began
-        play = played.play = Play(brief, first, _stepper(episode, played))
+        play = played.play = Play(brief, first, world.step)
         report = await call_hook(lane.agent.act, play, played.context, lane.client, lane.memory)
-        _raise_hidden(lane.client, played)
+        _raise_hidden(lane.client, world)
         played.report = checks.report(report)
         if not play.turns:
             raise MethodError("the agent ended without an action")
-        score = played.score = await _in_world(episode, played, episode.score)
+        score = played.score = await world.score()
         if lane.task.options.store.admits(score.success):
             experience = _experience(item, step, played, _feedback(lane.task.options, score))
             began = time.perf_counter()
             await call_hook(lane.memory.evolve, experience)
-            _raise_hidden(lane.client, played)
+            _raise_hidden(lane.client, world)
             played.seconds[Phase.EVOLVE] = time.perf_counter() - began
     finally:
-        episode.close()
+        world.close()
 
 
-def _stepper(episode: Episode, played: Played) -> Step:
-    taken, limit = 0, played.brief.max_turns if played.brief else 0
-
-    async def step(action: str) -> Observation:
-        nonlocal taken
-        if taken >= limit:
-            raise MethodError(f"the agent took more than {limit} turns")
-        taken += 1
-        return await _in_world(episode, played, episode.step, action)
-
-    return step
-
-
-async def _in_world(
-    episode: Episode, played: Played, method: Callable[..., Any], *arguments: Any
-) -> Any:
-    """Call a method of an episode, and note what the task itself raised."""
-    try:
-        return await in_world(episode, method, *arguments)
-    except InvalidSample as error:
-        played.refusal = error
-        raise
-    except InfrastructureError as error:
-        played.task_failure = error
-        raise
-
-
-def _raise_hidden(client: StreamClient, played: Played) -> None:
+def _raise_hidden(client: StreamClient, world: World) -> None:
     """A method must not turn a failed call into a bad answer by swallowing the exception."""
-    for hidden in (client.failure, played.task_failure, played.refusal):
+    for hidden in (client.failure, world.failure, world.refusal):
         if hidden is not None:
             raise hidden
 
@@ -238,6 +212,7 @@ def _experience(item: Item, step: int, played: Played, feedback: Feedback) -> Ex
         feedback=feedback,
         goal_label=brief.goal_label,
         action_label=brief.action_label,
+        single_turn=brief.single_turn,
         retrieved=played.context.ids,
         pruned=played.report.pruned,
     )

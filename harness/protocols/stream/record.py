@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from harness.errors import HarnessError, InfrastructureError, InvalidSample, MethodError
+from harness.errors import HarnessError, MethodError
 from harness.models.chat import Phase
 from harness.models.client import CallRecord
 from harness.protocols.stream import checks
 from harness.protocols.stream.method import AgentReport, Memory, Play
 from harness.protocols.stream.types import Brief, Context, Delta, Entry, Item, Retrieval, Score
+from harness.protocols.stream.world import World
 from harness.results.schema import SampleRecord, Status
 
 
@@ -40,10 +41,7 @@ class Played:
     report: AgentReport = field(default_factory=AgentReport)
     score: Score | None = None
     after: Committed | None = None
-    refusal: InvalidSample | None = None
-    """Set when the task says that the item cannot be answered."""
-    task_failure: InfrastructureError | None = None
-    """Set when the task itself broke."""
+    world: World | None = None
     seconds: dict[Phase, float] = field(default_factory=dict[Phase, float])
     """Wall time of the memory's hooks."""
 

@@ -6,14 +6,12 @@ episode and leave it only through `Episode.score`, whose result stays with the h
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.data import DataSource
-from harness.errors import HarnessError, TaskError
 from harness.protocols.stream.settings import StreamSettings
 from harness.protocols.stream.types import Brief, Experience, Item, Observation, Score
 from harness.registry import About, Need
@@ -55,24 +53,6 @@ class Episode(ABC):
         """Release what the episode holds; called on every way out."""
 
 
-async def in_world(episode: Episode, method: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a method of an episode, in a thread if it may take long.
-
-    Raises:
-        TaskError: the episode raised something that is no exception of the harness.
-    """
-    try:
-        if episode.blocking:
-            return await asyncio.to_thread(method, *arguments)
-        return method(*arguments)
-    except HarnessError:
-        raise
-    except Exception as error:
-        raise TaskError(
-            f"the task's {type(episode).__name__} raised {type(error).__name__}: {error}"
-        ) from error
-
-
 class StreamTask(ABC):
     """A benchmark whose items come one after another.
 
@@ -82,7 +62,7 @@ class StreamTask(ABC):
     protocol: ClassVar[str] = "stream"
     about: ClassVar[About]
     Options: ClassVar[type[StreamSettings]] = StreamSettings
-    metrics: ClassVar[tuple[MetricInfo, ...]]
+    metrics: ClassVar[tuple[MetricInfo, ...]] = ()
     default_model: ClassVar[str] = "smollm2"
     default_methods: ClassVar[tuple[str, ...]] = ("baseline",)
     baseline: ClassVar[str] = "baseline"
@@ -119,6 +99,13 @@ class StreamTask(ABC):
     def sampling_defaults(self) -> dict[str, float | int]:
         """Sampling settings of the subset that ``-M`` overrides, such as ``max_tokens``."""
         return {}
+
+    def code(self) -> Sequence[type[Any]]:
+        """Classes whose modules decide the samples: their change starts a new attempt.
+
+        Imports are followed; what is loaded by a name in a string has to be listed.
+        """
+        return (type(self),)
 
     def data_sources(self) -> Sequence[DataSource]:
         """What data the items come from, with revisions and content hashes."""

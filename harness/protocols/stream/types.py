@@ -116,6 +116,7 @@ class Experience:
     feedback: Feedback
     goal_label: str = "Question"
     action_label: str = "Answer"
+    single_turn: bool = True
     retrieved: tuple[str, ...] = ()
     """Ids of the entries that were shown."""
     pruned: tuple[str, ...] = ()

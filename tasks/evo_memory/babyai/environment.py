@@ -2,13 +2,14 @@
 
 With a label the episode is scored as AgentBoard scores it (arXiv 2401.13178,
 environment/babyai_env.py). Without one, success is minigrid's own end of the mission with a
-positive reward, and progress is 0 or 1. Those are two versions of the task; their numbers do not
-compare.
+reward (it pays 0 for a failed one), and progress is 0 or 1. Those are two versions of the task;
+their numbers do not compare.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 from harness.errors import MissingData
 
@@ -45,8 +46,9 @@ class BabyAIText:
     of its subgoals counts as success, again as in AgentBoard. Without a label an action stops at
     the move that ends the mission.
 
-    minigrid's own limit on primitive moves is ignored, as in AgentBoard; it only lowers minigrid's
-    reward.
+    minigrid's own limit on primitive moves is ignored, as in AgentBoard. Its reward falls with the
+    moves made, to exactly 0 at 10/9 of that limit and below 0 after; its clock is therefore held,
+    so that a late success is told from a failure.
 
     Args:
         mission: level and seed.
@@ -148,6 +150,7 @@ class BabyAIText:
         """
         reward, terminated = 0.0, False
         for move in moves:
+            cast("Any", self._world).step_count = 0  # a success pays above 0, however late
             seen, reward, terminated, _, _ = self._world.step(move)
             image = seen["image"].tobytes()
             if image == self._image or (terminated and self._tracker is None):

@@ -173,4 +173,5 @@ def _experience(mission: Mission, played: list[tuple[str, str]], step: int) -> E
         feedback=Feedback(correct=True),
         goal_label="Mission",
         action_label="Action",
+        single_turn=False,
     )

@@ -103,9 +103,44 @@ def test_a_wide_interval_is_inconclusive_and_a_narrow_one_not_worse():
     assert verdict(narrow, narrow.p, alpha=0.05, min_effect=0.1) is Verdict.NOT_WORSE
 
 
-def test_identical_scores_are_not_worse_if_a_regression_could_have_shown():
-    same = compare([0.0] * 6)
-    assert verdict(same, same.p, alpha=0.05, min_effect=0.0) is Verdict.NOT_WORSE
+@pytest.mark.parametrize(
+    ("items", "expected"), [(6, False), (60, False), (298, False), (299, True)]
+)
+def test_identical_scores_are_not_worse_only_on_very_many_items(items, expected):
+    same = compare([0.0] * items)
+    assert (same.low, same.high) == (0.0, 0.0)
+    found = verdict(same, same.p, alpha=0.05, min_effect=0.01)
+    assert (found is Verdict.NOT_WORSE) is expected
+
+
+def test_identical_scores_are_weighed_by_what_could_have_been_lost():
+    same = compare([0.0] * 400)
+    assert verdict(same, 1.0, min_effect=0.01) is Verdict.NOT_WORSE
+    assert verdict(same, 1.0, min_effect=0.01, largest_change=2.0) is Verdict.INCONCLUSIVE
+    assert verdict(same, 1.0, min_effect=0.0) is Verdict.INCONCLUSIVE
+
+
+def test_items_of_one_cluster_are_no_further_evidence():
+    scores, uneven = [0.5] * 800, [*range(399), *[399] * 401]
+    halved = compare_paired(scores, scores, [item // 2 for item in range(800)])
+    lopsided = compare_paired(scores, scores, uneven)
+    assert verdict(halved, 1.0, min_effect=0.01) is Verdict.NOT_WORSE
+    assert verdict(lopsided, 1.0, min_effect=0.01) is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("lost", "items"), [(1, 473), (3, 773)])
+def test_lost_items_ask_for_as_many_items_as_clopper_and_pearson(lost, items):
+    # upper 95 % bounds from tables: 4.74 / n for one event, 7.75 / n for three
+    enough = compare([-1.0] * lost + [0.0] * (items - lost))
+    few = compare([-1.0] * lost + [0.0] * (items - 5 - lost))
+    assert verdict(enough, enough.p, min_effect=0.01) is Verdict.NOT_WORSE
+    assert verdict(few, few.p, min_effect=0.01) is Verdict.INCONCLUSIVE
+
+
+def test_clusters_whose_changes_cancel_do_not_differ():
+    found = compare_paired([0, 1] * 8, [1, 0] * 8, [item // 2 for item in range(16)])
+    assert (found.changed_clusters, found.lost_clusters, found.largest_cluster) == (0, 0, 2)
+    assert verdict(found, found.p, min_effect=0.1) is Verdict.INCONCLUSIVE
 
 
 def test_too_few_clusters_never_pass():
@@ -115,9 +150,9 @@ def test_too_few_clusters_never_pass():
 
 
 def test_too_many_comparisons_for_the_clusters_never_pass():
-    found = compare([0.0] * 8)
-    assert verdict(found, 1.0, comparisons=6) is Verdict.NOT_WORSE
-    assert verdict(found, 1.0, comparisons=7) is Verdict.INCONCLUSIVE
+    found = compare([0.01, -0.01] * 4)
+    assert verdict(found, 1.0, min_effect=0.1, comparisons=6) is Verdict.NOT_WORSE
+    assert verdict(found, 1.0, min_effect=0.1, comparisons=7) is Verdict.INCONCLUSIVE
 
 
 def test_min_effect_is_a_size():

@@ -5,8 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 
-from harness.statistics import compare_paired, mean_with_interval, orders_interval, wilson
+from harness.statistics import (
+    Verdict,
+    compare_paired,
+    mean_with_interval,
+    orders_interval,
+    verdict,
+    wilson,
+)
 
 
 def allowed(rate, repeats):
@@ -47,6 +55,32 @@ def test_inverted_test_covers_the_true_difference():
         found = compare_paired(np.zeros(50), change, labels)
         covered += found.low <= 0.3 <= found.high
     assert abs(covered / repeats - 0.95) < allowed(0.95, repeats)
+
+
+@pytest.mark.parametrize(
+    ("clusters", "size", "loss", "gain"),
+    [
+        (10, 6, 0.015, 0.0),  # where the zero-width interval alone passed 44 % of the runs,
+        (8, 4, 0.018, 0.0),  # 59 %
+        (10, 6, 0.03, 0.0),
+        (300, 1, 0.011, 0.0),
+        (20, 20, 0.061, 0.05),
+    ],
+)
+def test_a_loss_just_beyond_min_effect_passes_in_at_most_five_percent(clusters, size, loss, gain):
+    random = np.random.default_rng(6)
+    repeats, passed = 250, 0
+    labels = np.repeat(np.arange(clusters), size)
+    for _ in range(repeats):
+        drawn = random.random(labels.size)
+        found = compare_paired(
+            drawn < loss,
+            (drawn >= loss) & (drawn < loss + gain),
+            labels,
+            permutations=500,
+        )
+        passed += verdict(found, found.p, min_effect=0.01) is Verdict.NOT_WORSE
+    assert passed / repeats < 0.05 + allowed(0.05, repeats) / 2
 
 
 def test_clustered_t_interval_covers_the_true_mean():

@@ -122,8 +122,13 @@ class TestDirect:
         assert "Experience" not in played("direct", ["x"], context=Context()).prompts[0]
 
     def test_an_empty_output_is_invalid_and_still_a_turn(self):
-        run = played("direct", ["  ", "go"], turns=2)
+        run = played("direct", ["  ", "Action: go"], turns=2)
         assert run.actions == ["", "go"]
+        assert run.report.invalid_outputs == 1
+
+    def test_an_action_without_the_asked_form_is_taken_and_counted_as_invalid(self):
+        run = played("direct", ["go", "Action: go"], turns=2)
+        assert run.actions == ["go", "go"]
         assert run.report.invalid_outputs == 1
 
     def test_an_answer_may_have_several_lines(self):

@@ -67,7 +67,8 @@ def opened(method, *, ranker=None, seed_text="0/0/native/000", **settings):
 def experience(step, goal, answer="blue", *, correct=True, episode=False):
     turns = (Turn("seen", "turn left"), Turn("seen", answer)) if episode else (Turn("", answer),)
     labels = ("Mission", "Action") if episode else ("Question", "Answer")
-    return Experience(f"s/{step}", step, goal, turns, Feedback(correct=correct), *labels)
+    feedback = Feedback(correct=correct)
+    return Experience(f"s/{step}", step, goal, turns, feedback, *labels, single_turn=not episode)
 
 
 def filled(method, goals=GOALS, **settings):

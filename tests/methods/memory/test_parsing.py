@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.protocols.stream import Brief
 from harness_methods.memory.parsing import Move, action_of, first_move, pruned_numbers
 
 # Reference case 5: four items are shown.
@@ -95,6 +96,18 @@ def test_a_text_without_a_form_is_an_unformed_action(text):
     assert (output.move, output.body, output.formed) == (Move.ACT, text, False)
 
 
+def brief(*, one_line: bool, label: str = "Action") -> Brief:
+    turns = 30 if one_line else 1
+    return Brief("goal", "instructions", "one action", not one_line, turns, action_label=label)
+
+
+def test_the_tasks_own_word_for_an_action_is_a_form():
+    output = action_of("Thought: hm\nGuess: 50", brief(one_line=True, label="Guess"))
+    assert (output.body, output.formed) == ("50", True)
+    assert first_move("Guess: 50", "Guess").move is Move.ACT
+    assert not action_of("Guess: 50", brief(one_line=True)).formed
+
+
 @pytest.mark.parametrize(
     ("text", "one_line", "body", "formed"),
     [
@@ -109,14 +122,14 @@ def test_a_text_without_a_form_is_an_unformed_action(text):
     ],
 )
 def test_the_action_is_found_behind_thoughts(text, one_line, body, formed):
-    output = action_of(text, one_line=one_line)
+    output = action_of(text, brief(one_line=one_line))
     assert (output.body, output.formed) == (body, formed)
 
 
 @given(OUTPUTS, st.booleans())
 def test_any_output_is_read(text, one_line):
     first_move(text)
-    action = action_of(text, one_line=one_line).body
+    action = action_of(text, brief(one_line=one_line)).body
     assert not one_line or len(action.splitlines()) <= 1
 
 

@@ -123,6 +123,35 @@ def test_a_passed_limit_of_minigrid_does_not_end_the_episode():
     assert not step.done
 
 
+def test_a_mission_solved_late_is_solved():
+    environment = BabyAIText(Mission(-1, "BabyAI-GoToObjS6-v0", seed=3), max_steps=100)
+    for _ in range(60):  # whole turns change nothing; minigrid's limit is 36 moves
+        environment.step("turn left")
+    solve(environment)
+    assert (environment.success, environment.progress) == (True, 1.0)
+
+
+def solve(environment):
+    target = environment.goal.removeprefix("go to ").removeprefix("the ").removeprefix("a ")
+    for _ in range(4):
+        found = [name for name in environment.actions() if name == f"go to {target} 1"]
+        if environment.step(found[0] if found else "turn left").done:
+            return
+    raise AssertionError(f"{target} was not reached")
+
+
+@pytest.mark.parametrize(("word", "solved"), [("success", True), ("failure", False)])
+@pytest.mark.parametrize("moves", [1, 36, 40, 41, 200])
+def test_the_end_of_a_mission_counts_alike_however_late(monkeypatch, moves, word, solved):
+    # By its own clock minigrid's reward would be exactly 0 at move 40 of 36, and negative after.
+    environment = BabyAIText(Mission(-1, "BabyAI-GoToObjS6-v0", seed=3), max_steps=400)
+    for _ in range(moves - 1):
+        environment.step("turn left")
+    monkeypatch.setattr(environment._world.instrs, "verify", lambda action: word)
+    assert environment.step("turn left").done
+    assert (environment.success, environment.progress) == (solved, float(solved))
+
+
 def test_then_and_after_you_become_and():
     assert normalised_goal("open the red door, then go to a box") == (
         "open the red door, and go to a box"

@@ -1,0 +1,87 @@
+"""An episode as the loop plays it: what the task raises is told apart from a method's failures.
+
+Whatever a task raises is the task's own doing. Where it says that the item cannot be answered
+(`InvalidSample`) the sample is invalid; anything else that is no exception of the harness becomes a
+`TaskError`. Both are remembered, so that a method that swallows exceptions hides neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from harness.errors import HarnessError, InfrastructureError, InvalidSample, MethodError, TaskError
+from harness.protocols.stream.task import Episode, StreamTask
+from harness.protocols.stream.types import Brief, Item, Observation, Score
+
+Result = TypeVar("Result")
+
+
+class World:
+    """One item of a task."""
+
+    def __init__(self, task: StreamTask, item: Item) -> None:
+        self._task = task
+        self._item = item
+        self._episode: Episode | None = None
+        self._turns = 0
+        self.refusal: InvalidSample | None = None
+        """Set when the task says that the item cannot be answered."""
+        self.failure: InfrastructureError | None = None
+        """Set when the task itself broke."""
+
+    async def start(self) -> tuple[Brief, Observation]:
+        """Open the episode; returns what the method is told and the first observation."""
+        episode = self._episode = self._guarded(lambda: self._task.episode(self._item))
+        first = await self._call(episode, episode.reset)
+        self._brief = self._guarded(lambda: episode.brief)
+        return self._brief, first
+
+    async def step(self, action: str) -> Observation:
+        """Take one action.
+
+        Raises:
+            MethodError: the agent has taken all turns that there are.
+        """
+        episode = self._opened()
+        if self._turns >= self._brief.max_turns:
+            raise MethodError(f"the agent took more than {self._brief.max_turns} turns")
+        self._turns += 1
+        return await self._call(episode, lambda: episode.step(action))
+
+    async def score(self) -> Score:
+        """Score what was done."""
+        episode = self._opened()
+        return await self._call(episode, episode.score)
+
+    def close(self) -> None:
+        """Release what the episode holds."""
+        if self._episode is not None:
+            self._guarded(self._episode.close)
+
+    def _opened(self) -> Episode:
+        if self._episode is None:
+            raise TaskError("the episode was not started")
+        return self._episode
+
+    async def _call(self, episode: Episode, method: Callable[[], Result]) -> Result:
+        """Call the episode, in a thread if it may take long."""
+        if episode.blocking:
+            return await asyncio.to_thread(self._guarded, method)
+        return self._guarded(method)
+
+    def _guarded(self, method: Callable[[], Result]) -> Result:
+        try:
+            return method()
+        except InvalidSample as error:
+            self.refusal = error
+            raise
+        except InfrastructureError as error:
+            self.failure = error
+            raise
+        except Exception as error:
+            name = type(self._episode or self._task).__name__
+            reason = str(error) if isinstance(error, HarnessError) else repr(error)
+            self.failure = TaskError(f"the task's {name} broke: {reason}")
+            raise self.failure from error

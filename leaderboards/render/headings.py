@@ -1,0 +1,86 @@
+"""What tells the sections of a board apart, in words for their headings.
+
+Settings come in, phrases go out: only what differs is said, of options only those that differ.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from harness_leaderboards.model import Setting
+
+_HASH = 8
+"""Characters of a hash that a heading shows; the details hold all."""
+
+
+def distinctions(setting: Setting, others: Sequence[Setting]) -> list[str]:
+    """Say what differs between a setting and others, beyond subset, model, order and limit.
+
+    The hash of the data is said only where nothing else tells two settings apart, because most
+    other differences change the data too.
+
+    Args:
+        setting: whose heading it is.
+        others: the settings to tell it from; it may be among them.
+    """
+    parts = [
+        *_differing("task version", setting.task_version, [one.task_version for one in others]),
+        *_options(setting.task_options, [one.task_options for one in others]),
+        *_differing("model", setting.model_id, _of_model(setting, others)),
+        *_differing("revision", _short(setting), [_short(one) for one in others]),
+        *_differing("embedder", setting.embedder, [one.embedder for one in others]),
+        *_options(setting.sampling, [one.sampling for one in others]),
+        *_differing("data seed", str(setting.data_seed), [str(one.data_seed) for one in others]),
+    ]
+    if any(_only_data_differ(setting, one) for one in others):
+        parts.append(f"data {setting.content_hash[:_HASH]}")
+    return parts
+
+
+def _differing(name: str, value: str, others: Sequence[str]) -> list[str]:
+    return [f"{name} {value or 'none'}"] if set(others) - {value} else []
+
+
+def _of_model(setting: Setting, others: Sequence[Setting]) -> list[str]:
+    """The models that go by the same name."""
+    return [one.model_id for one in others if one.model == setting.model]
+
+
+def _short(setting: Setting) -> str:
+    return setting.model_revision[:_HASH]
+
+
+def _options(text: str, others: Sequence[str]) -> list[str]:
+    """The options whose values are not the same everywhere."""
+    own, rest = _read(text), [_read(other) for other in others]
+    names = sorted({name for options in (own, *rest) for name in options})
+    return [
+        f"{name.replace('_', ' ')} {_shown(own, name)}".rstrip()
+        for name in names
+        if any(_shown(own, name) != _shown(options, name) for options in rest)
+    ]
+
+
+def _read(text: str) -> Mapping[str, Any]:
+    """Options as they were recorded; a text that holds none is one by itself."""
+    try:
+        found: Any = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {"options": text}
+
+
+def _shown(options: Mapping[str, Any], name: str) -> str:
+    if name not in options:
+        return "default"
+    value = options[name]
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _only_data_differ(one: Setting, other: Setting) -> bool:
+    same = ("task_version", "task_options", "data_seed", "sample_limit", "order")
+    return one.content_hash != other.content_hash and all(
+        getattr(one, name) == getattr(other, name) for name in same
+    )
