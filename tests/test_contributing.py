@@ -109,7 +109,8 @@ def test_a_broken_package_is_a_named_warning_and_the_others_work(package, tmp_pa
     (broken / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
     (broken / "entry_points.txt").write_text(
         "[harness.tasks]\nwreck = no_such_module:Task\n"
-        "[harness.methods]\nstream.memory.odd = json:dumps\n"
+        "[harness.methods]\nstream.memory.odd = json:dumps\nstream.memory.exprag = json:dumps\n"
+        "[harness.commands]\nrun = json:dumps\n"
     )
     env = {"PYTHONPATH": f"{tmp_path / 'site'}{os.pathsep}{package}"}
     done = harness("ls", env=env)
@@ -117,6 +118,8 @@ def test_a_broken_package_is_a_named_warning_and_the_others_work(package, tmp_pa
     assert "capitals" in done.stdout
     assert "warning: task 'wreck' of package 'broken' cannot be loaded" in done.stderr
     assert "warning: method 'odd' of package 'broken'" in done.stderr
+    assert "'exprag' of package 'broken' is hidden by the one of package" in done.stderr
+    assert "verb 'run' of package 'broken' exists already" in done.stderr
     used = harness("run", "--task", "wreck", env=env, cwd=tmp_path)
     assert used.returncode == 2
     assert "package 'broken'" in used.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -16,6 +17,13 @@ FOLDERS = {
     "methods": "harness_methods",
     "leaderboards": "harness_leaderboards",
 }
+
+
+def test_every_constraint_pins_a_package_of_the_index():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert pins
+    assert [pin for pin in pins if not re.fullmatch(r"[\w.-]+==[\w.]+", pin)] == []
 
 
 @pytest.mark.install

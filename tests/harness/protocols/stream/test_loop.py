@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from harness.errors import EndpointError, PromptTooLong, StorageError
+from harness.errors import EndpointError, InvalidSample, PromptTooLong, StorageError
 from harness.executors import LocalExecutor
 from harness.methods import Method, MethodPart, resolve
 from harness.models.chat import (
@@ -768,3 +769,49 @@ def test_the_pruning_rate_of_the_reference_case(play):
     assert run.metric("retrieved") == [0, 1, 2, 3]
     assert run.metric("pruned") == [0, 0, 1, 2]
     assert sum(run.metric("pruned")) / sum(run.metric("retrieved")) == 0.5
+
+
+class TestTaskThatBreaks:
+    """What a task does wrong is an error row that names it, never a method's bad score."""
+
+    @pytest.mark.parametrize("where", ["episode", "reset", "brief", "step", "score", "close"])
+    def test_the_row_is_an_error_that_names_the_task(self, play, monkeypatch, where):
+        def broken(*_arguments):
+            raise ZeroDivisionError("in the task")
+
+        owner = Riddles if where == "episode" else Riddle
+        monkeypatch.setattr(owner, where, property(broken) if where == "brief" else broken)
+        run = play(Asks, "none", streams=2)
+        assert set(run.statuses) == {"error"}
+        assert all("the task's Riddle" in one.error for one in run.records)
+        assert all(one.score is None for one in run.records)
+        assert run.outcome.status is RunStatus.INCOMPLETE
+        monkeypatch.undo()
+        again = play(Asks, "none", streams=2)
+        assert set(again.statuses) == {"ok"}
+
+    def test_an_agent_that_swallows_it_gets_no_score(self, play, monkeypatch):
+        class Swallows(Agent):
+            async def act(self, play, context, ask, memory):
+                with contextlib.suppress(Exception):
+                    await play.act("x")
+                return AgentReport()
+
+        monkeypatch.setattr(Riddle, "step", lambda *_arguments: 1 / 0)
+        run = play(Swallows, "none")
+        assert set(run.statuses) == {"error"}
+
+    def test_an_item_that_cannot_be_answered_is_invalid_by_the_tasks_word_alone(
+        self, play, monkeypatch
+    ):
+        def refused(*_arguments):
+            raise InvalidSample("the picture is broken")
+
+        class Refuses(Agent):
+            act = refused
+
+        assert set(play(Refuses, "none").statuses) == {"failed"}
+        monkeypatch.setattr(Riddle, "reset", refused)
+        run = play(Asks, "none", outcomes=(1, 1))
+        assert set(run.statuses) == {"invalid"}
+        assert run.outcome.status is RunStatus.COMPLETE
