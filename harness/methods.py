@@ -209,7 +209,7 @@ def _checked(one: Registered, protocol: str) -> Any:
 
 def _load_file(name: str, protocol: str, roles: Sequence[str]) -> _Loaded:
     """Load ``file:PATH#CLASS``."""
-    path_text, _, class_name = name.removeprefix("file:").partition("#")
+    path_text, _, class_name = name.removeprefix("file:").rpartition("#")
     path = Path(path_text).expanduser()
     if not path.is_file():
         raise UsageError(f"method '{name}': there is no file {path}.")
