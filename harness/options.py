@@ -11,7 +11,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -55,11 +55,6 @@ class OptionInfo:
 
 class NoOptions(Options):
     """For what has nothing to choose."""
-
-    @classmethod
-    def nothing(cls) -> Self:
-        """Return the one value there is."""
-        return cls()
 
 
 def build(kind: type[AnyOptions], raw: Mapping[str, Any], owner: str) -> AnyOptions:

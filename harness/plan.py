@@ -16,7 +16,8 @@ from harness import options
 from harness.data import content_hash
 from harness.errors import HarnessError, UsageError
 from harness.methods import Method, resolve
-from harness.models.chat import ModelKind, ModelRequest, Sampling
+from harness.models.chat import ChatModel, ModelKind, ModelRequest, Sampling
+from harness.models.embedders import RankingModel
 from harness.protocols.stream.task import StreamTask
 from harness.protocols.stream.types import Item
 from harness.registry import Kind, find, require
@@ -139,7 +140,14 @@ def open_model(text: str, sweep: Sweep, kind: ModelKind) -> Any:
         tuple(sweep.model_args.items()) if kind is ModelKind.CHAT else (),
         sweep.base_url,
     )
-    model_type: Any = find(Kind.MODEL, request.name, str(kind)).load()
+    entry = find(Kind.MODEL, request.name, str(kind))
+    model_type: Any = entry.load()
+    base = ChatModel if kind is ModelKind.CHAT else RankingModel
+    if not (isinstance(model_type, type) and issubclass(model_type, base)):
+        raise UsageError(
+            f"model '{request.name}' of package '{entry.distribution}' is registered as {kind} but "
+            f"is no {base.__name__}; register it under its own kind."
+        )
     require(model_type.needs, f"model '{request.name}'")
     return model_type(request)
 

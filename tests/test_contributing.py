@@ -110,7 +110,7 @@ def test_a_broken_package_is_a_named_warning_and_the_others_work(package, tmp_pa
     (broken / "entry_points.txt").write_text(
         "[harness.tasks]\nwreck = no_such_module:Task\n"
         "[harness.methods]\nstream.memory.odd = json:dumps\nstream.memory.exprag = json:dumps\n"
-        "[harness.commands]\nrun = json:dumps\n"
+        "[harness.commands]\nrun = json:dumps\n[harness.models]\nchat.odd = json:dumps\n"
     )
     env = {"PYTHONPATH": f"{tmp_path / 'site'}{os.pathsep}{package}"}
     done = harness("ls", env=env)
@@ -120,6 +120,9 @@ def test_a_broken_package_is_a_named_warning_and_the_others_work(package, tmp_pa
     assert "warning: method 'odd' of package 'broken'" in done.stderr
     assert "'exprag' of package 'broken' is hidden by the one of package" in done.stderr
     assert "verb 'run' of package 'broken' exists already" in done.stderr
+    odd = harness("run", "--task", "evo-memory", "--model", "odd", env=env, cwd=tmp_path)
+    assert odd.returncode == 2
+    assert "registered as chat but is no ChatModel" in odd.stderr
     used = harness("run", "--task", "wreck", env=env, cwd=tmp_path)
     assert used.returncode == 2
     assert "package 'broken'" in used.stderr

@@ -55,6 +55,7 @@ def test_killed_run_of_every_method_continues_without_repeating(tmp_path, uninte
         assert done.returncode == 0, done.stderr
         assert comparable(tmp_path) == expected
         assert calls <= server.total <= calls + places * len(kills)
+        assert server.most_in_flight <= places
 
 
 def test_same_command_again_says_that_there_is_nothing_to_do(tmp_path):

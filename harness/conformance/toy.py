@@ -18,7 +18,6 @@ from harness.models.chat import (
     ModelIdentity,
     ModelRequest,
 )
-from harness.models.embedders import Bm25
 from harness.protocols.stream import (
     Brief,
     Episode,
@@ -141,7 +140,3 @@ class ToyModel(ChatModel):
         forms = ("Guess: green", "Answer: blue", "Think: hm", "Think-Prune: 1", "red", "<x>y</x>")
         text = forms[number % len(forms)]
         return ChatResponse(text, len(prompt.split()), len(text.split()), 0.0)
-
-
-class ToyEmbedder(Bm25):
-    """Word overlap."""

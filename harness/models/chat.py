@@ -136,13 +136,12 @@ class ModelRequest:
         return f"{text}@{self.revision}" if self.revision else text
 
 
-class ChatModel(ABC):
-    """A model that answers conversations. Subclasses are registered under ``harness.models``.
+class Model(ABC):
+    """Anything registered under ``harness.models``, as ``kind.name``.
 
     Constructing one is cheap and checks its arguments; `start` loads weights or asks the server.
     """
 
-    kinds: ClassVar[tuple[ModelKind, ...]] = (ModelKind.CHAT,)
     about: ClassVar[About]
     Options: ClassVar[type[Options]] = NoOptions
     needs: ClassVar[tuple[Need, ...]] = ()
@@ -160,6 +159,14 @@ class ChatModel(ABC):
             UsageError: it cannot be reached, or does not exist.
         """
 
+    async def close(self) -> None:
+        """Release what `start` took."""
+        return
+
+
+class ChatModel(Model):
+    """A model that answers conversations (kind ``chat``)."""
+
     @abstractmethod
     async def chat(self, request: ChatRequest) -> ChatResponse:
         """Answer one request; many may be under way at once.
@@ -168,7 +175,3 @@ class ChatModel(ABC):
             PromptTooLong: prompt and answer do not fit the context window.
             EndpointError: the engine kept failing.
         """
-
-    async def close(self) -> None:
-        """Release what `start` took."""
-        return

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness import options
 from harness.errors import MissingData, UsageError
-from harness.models.chat import ModelIdentity, ModelKind, ModelRequest
+from harness.models.chat import Model, ModelIdentity, ModelRequest
 from harness.models.quiet import quiet
 from harness.models.search import Bm25Ranker, Embedder, Ranker, VectorRanker
 from harness.models.wheels import MINILM, unpack
-from harness.options import NoOptions, Options
+from harness.options import NoOptions
 from harness.registry import About, Need
 
 if TYPE_CHECKING:
@@ -29,22 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class RankingModel(ABC):
-    """Something a stream can rank texts with. Registered under ``harness.models``."""
-
-    kinds: ClassVar[tuple[ModelKind, ...]] = (ModelKind.EMBEDDER,)
-    about: ClassVar[About]
-    Options: ClassVar[type[Options]] = NoOptions
-    needs: ClassVar[tuple[Need, ...]] = ()
-    uses_base_url: ClassVar[bool] = False
-    """Whether it talks to the server that ``--base-url`` names."""
-
-    @abstractmethod
-    def __init__(self, request: ModelRequest) -> None: ...
-
-    @abstractmethod
-    async def start(self) -> ModelIdentity:
-        """Make it ready."""
+class RankingModel(Model):
+    """Something a stream can rank texts with (kind ``embedder``)."""
 
     @abstractmethod
     def ranker(self) -> Ranker:
@@ -53,10 +39,6 @@ class RankingModel(ABC):
     def bought(self) -> Embedder | None:
         """The embedder, where its answers cost requests: a run then journals its vectors."""
         return None
-
-    async def close(self) -> None:
-        """Release what `start` took."""
-        return
 
 
 class Bm25(RankingModel):

@@ -26,7 +26,6 @@ from harness.models.chat import (
     ChatRequest,
     ChatResponse,
     ModelIdentity,
-    ModelKind,
     ModelRequest,
 )
 from harness.models.embedders import RankingModel
@@ -184,7 +183,6 @@ class Server:
 class OpenAIChat(ChatModel):
     """``openai:NAME`` at ``--base-url``."""
 
-    kinds: ClassVar[tuple[ModelKind, ...]] = (ModelKind.CHAT, ModelKind.EMBEDDER)
     about: ClassVar[About] = About(
         "A model of any OpenAI-compatible server (--base-url; key from OPENAI_API_KEY).",
         "POST /v1/chat/completions",

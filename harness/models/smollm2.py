@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import os
 import queue
-import shutil
 import tempfile
 import threading
 import time
@@ -270,7 +269,6 @@ def prepare() -> Path:
         plain.load_state_dict(loaded.state_dict())
         plain.save_pretrained(ready)
         AutoTokenizer.from_pretrained(source, gguf_file=_GGUF).save_pretrained(ready)
-        shutil.copymode(source, ready)
         place(ready, target)
     return target
 
