@@ -64,18 +64,24 @@ def rows(what: str) -> tuple[list[Row], list[str]]:
     found, problems = list[Row](), list[str]()
     for kind in _LISTS[what]:
         problems += shadowed(kind)
-        for one in registered(kind):
-            try:
-                loaded = one.load()
-                summary = _about(loaded, one).summary
-                missing = tuple(need.package for need in _needs(loaded) if not need.installed())
-                found.append(Row(str(kind), one.role, one.name, summary, one.distribution, missing))
-            except UsageError as error:
-                problems.append(str(error))
-                found.append(
-                    Row(str(kind), one.role, one.name, "", one.distribution, broken=str(error))
-                )
-    return found, problems
+        found += [row(one) for one in registered(kind)]
+    return found, problems + [one.broken for one in found if one.broken]
+
+
+def row(one: Registered) -> Row:
+    """Look at one name: whether it loads, and which packages it lacks."""
+    try:
+        loaded = one.load()
+        summary = _about(loaded, one).summary
+    except UsageError as error:
+        return Row(str(one.kind), one.role, one.name, "", one.distribution, broken=str(error))
+    missing = tuple(need.package for need in lacking(loaded))
+    return Row(str(one.kind), one.role, one.name, summary, one.distribution, missing)
+
+
+def lacking(loaded: Any) -> tuple[Need, ...]:
+    """What a task (with its default options), a method or a model needs and is not installed."""
+    return tuple(need for need in _needs(loaded) if not need.installed())
 
 
 def lines(found: Sequence[Row]) -> Iterator[str]:
@@ -144,6 +150,8 @@ def _card(one: Registered) -> Card:
     if one.kind is Kind.TASK:
         notes.append(f"default model: {kind.default_model}")
         notes.append(f"default methods: {', '.join(kind.default_methods)}")
+        if kind.subsets:
+            notes.append(f"subsets: {', '.join(kind.subsets)}")
     if one.kind is Kind.METHOD and one.role == "memory":
         notes.append("stateful: " + ("yes" if kind.stateful else "no, order cannot matter"))
     return Card(

@@ -161,6 +161,68 @@ def memory(
     commands.print_memory(folder, run_id, stream=stream, at=at, between=diff, as_json=json_output)
 
 
+models_app = typer.Typer(help="Models with files of their own: make them ready before a run.")
+app.add_typer(models_app, name="models")
+
+
+@models_app.callback(invoke_without_command=True)
+def models(context: typer.Context, json_output: JsonOption = False) -> None:
+    """Models with files of their own: make them ready before a run; alone: list them."""
+    if context.invoked_subcommand is None:
+        list_models(json_output)
+    elif json_output:
+        raise UsageError(f"write --json after {context.invoked_subcommand}.")
+
+
+@models_app.command(name="list")
+def list_models(json_output: JsonOption = False) -> None:
+    """List the models that fetch files: whether they are there, and their size."""
+    from harness import prepare
+
+    rows, problems = prepare.rows()
+    if json_output:
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        for line in prepare.lines(rows):
+            typer.echo(line)
+    _warn(problems)
+
+
+@models_app.command(name="prepare")
+def prepare_model(
+    name: Annotated[str, typer.Argument(help="A model or embedder, such as smollm2 or hf:NAME.")],
+    json_output: JsonOption = False,
+) -> None:
+    """Fetch and convert what a model needs at first use; prints the folder."""
+    from harness import prepare
+
+    prepared = prepare.prepare(name, lambda text: typer.echo(text, err=True))
+    typer.echo(json.dumps(asdict(prepared), indent=2) if json_output else prepared.folder)
+
+
+@app.command()
+def doctor(
+    base_url: Annotated[
+        list[str] | None,
+        typer.Option(help="A server to ask for its models; repeatable.", show_default=False),
+    ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also import what is installed (takes a while).")
+    ] = False,
+    folder: ResultsOption = Path("results"),
+    json_output: JsonOption = False,
+) -> None:
+    """Say what works here now, and what to type for the rest; exit code 1: something is broken."""
+    from harness import doctor as check_up
+
+    found = check_up.examine(check_up.Asked(tuple(base_url or ()), folder, deep))
+    if json_output:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+    else:
+        typer.echo("\n".join(check_up.lines(found)))
+    raise typer.Exit(Exit.FAILED if check_up.broken(found) else Exit.DONE)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the ``harness`` command."""
     _add_plugins()
@@ -181,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 @cache
 def _add_plugins() -> None:
     """Mount the verbs that packages register under ``harness.commands``, once."""
-    own = {command.name for command in app.registered_commands}
+    own = {one.name for one in (*app.registered_commands, *app.registered_groups)}
     for one in registered(Kind.COMMAND):
         if one.name in own:
             _warn([f"verb '{one.name}' of package '{one.distribution}' exists already; left out."])

@@ -25,6 +25,11 @@ async def run_sweep(sweep: Sweep, *, as_json: bool) -> int:
     from harness.progress import open_progress
 
     plan = expand(sweep)
+    if not plan.runs:
+        typer.echo(
+            f"shard {sweep.shard} has no run; the sweep has fewer runs than parts.", err=True
+        )
+        return 0
     if not plan.runnable:
         reasons = dict.fromkeys(f"{run.spec.label} {run.skipped}" for run in plan.runs)
         raise UsageError(f"nothing to run: {'; '.join(reasons)}.")
@@ -92,6 +97,9 @@ def print_plan(sweep: Sweep, *, as_json: bool) -> None:
         )
         for run in plan.runs
     ]
+    if not plan.runs:
+        typer.echo(f"shard {sweep.shard} has no run; the sweep has fewer runs than parts.")
+        return
     typer.echo(f"{sweep.task} / {plan.runs[0].spec.subset}, {plan.runs[0].spec.task_version}")
     _print_columns([("method", "model", "order", "seed", "samples", "state"), *cells])
     for line in _design_lines(plan):

@@ -20,6 +20,28 @@ class DataSource:
     content_hash: str
 
 
+@dataclass(frozen=True)
+class MirrorFile:
+    """A file of the local mirror that a task reads, as the task declares it."""
+
+    path: str
+    """Inside the folder that ``HARNESS_DATA`` names, such as ``agentboard/babyai/test.jsonl``."""
+    purpose: str
+    """What it changes, in a few words."""
+    required: bool = False
+    """Whether the task cannot run without it."""
+
+    def find(self) -> Path | None:
+        """The file, or None where there is no mirror or the mirror lacks it.
+
+        Raises:
+            MissingData: ``HARNESS_DATA`` names no folder.
+        """
+        folder = mirror()
+        path = folder / self.path if folder else None
+        return path if path and path.is_file() else None
+
+
 def mirror() -> Path | None:
     """The local mirror that ``HARNESS_DATA`` names, or None where the variable is not set.
 

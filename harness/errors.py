@@ -12,6 +12,7 @@ row) or of the command (its exit code)::
     ├── InvalidSample          caused by the data: the row is ``invalid``, the run is complete
     │   └── PromptTooLong      the prompt exceeds the model's context window
     ├── MethodError            caused by the method: the row is ``failed`` with the worst score
+    ├── CeilingReached         no more may be spent: the item stays unfinished, nothing is recorded
     └── InfrastructureError    server gone, disk full: the row is ``error``, to be tried again
         ├── EndpointError      a model endpoint kept failing after its retries
         ├── TaskError          the task itself broke; no method is to blame
@@ -73,6 +74,10 @@ class PromptTooLong(InvalidSample):
 
 class MethodError(HarnessError):
     """The method broke its contract: an exception, a wrong type, an unusable value."""
+
+
+class CeilingReached(HarnessError):
+    """A ceiling on tokens, cost or time was reached; a higher one lets the same command go on."""
 
 
 class InfrastructureError(HarnessError):

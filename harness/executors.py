@@ -8,18 +8,28 @@ last lane ends.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from harness.errors import HarnessError, InfrastructureError, MethodError, StorageError
-from harness.models.chat import ChatModel, ModelIdentity, ModelKind
+from harness.errors import (
+    CeilingReached,
+    HarnessError,
+    InfrastructureError,
+    MethodError,
+    StorageError,
+)
+from harness.models.base import Host, ModelIdentity, ModelKind
+from harness.models.cache import ResponseCache
+from harness.models.ceilings import Ceilings, price_of
+from harness.models.chat import ChatModel
 from harness.models.client import Gate
 from harness.models.embedders import RankingModel
 from harness.plan import Plan, PlannedRun, open_model
 from harness.protocols.stream.loop import Lane, run_lane
-from harness.results.schema import RunStatus, SampleRecord, Status
+from harness.results.schema import RunStatus, SampleRecord, Scored, Status
 from harness.results.store import Attempt, JournalHeld, ResultsStore, RunSummary
 from harness.runner import Engine, Execution, run_code_hash
 from harness.sweep import Sweep
@@ -32,9 +42,7 @@ class Progress(Protocol):
         """Something that takes a while begins."""
         ...
 
-    def begin(
-        self, run_id: str, label: str, total: int, finished: Collection[SampleRecord]
-    ) -> None:
+    def begin(self, run_id: str, label: str, total: int, finished: Collection[Scored]) -> None:
         """A run begins, with samples that are already there."""
         ...
 
@@ -66,6 +74,9 @@ class RunOutcome:
     score: float | None = None
     note: str = ""
     """Why nothing was executed, or what went wrong first."""
+    paid_input_tokens: int = 0
+    """Tokens that were computed for a run that was finished before."""
+    paid_output_tokens: int = 0
 
     @property
     def good(self) -> bool:
@@ -103,8 +114,11 @@ class LocalExecutor:
                 else:
                     stack.callback(claimed.journal.close)
                     attempts.append((position, run, claimed))
-            engines = await self._start(plan, [run for _, run, _ in attempts], stack)
-            places = asyncio.Semaphore(plan.sweep.max_in_flight)
+            ceilings = plan.ceilings()
+            engines = await self._start(plan, [run for _, run, _ in attempts], stack, ceilings)
+            for outcome in outcomes.values():
+                _charge(outcome, plan, ceilings)
+            places = Places(plan.sweep.max_in_flight)
             # Streams are sequential, so they get their places before items that can wait.
             attempts.sort(key=lambda one: not one[1].method.right.type.stateful)
             jobs = [
@@ -129,14 +143,21 @@ class LocalExecutor:
                 n_failed=claimed.n_failed,
                 score=claimed.score,
                 note="nothing to do: finished before (--fresh starts again)",
+                paid_input_tokens=claimed.paid_input_tokens,
+                paid_output_tokens=claimed.paid_output_tokens,
             )
         return claimed
 
     async def _start(
-        self, plan: Plan, runs: Sequence[PlannedRun], stack: AsyncExitStack
+        self,
+        plan: Plan,
+        runs: Sequence[PlannedRun],
+        stack: AsyncExitStack,
+        ceilings: Ceilings,
     ) -> dict[str, Engine]:
         """Start every model and the embedder that the runs need, by the model's name."""
         sweep = plan.sweep
+        host = Host(self._store.root / "logs", self._progress.status)
         ranking: RankingModel | None = None
         ranking_identity: ModelIdentity | None = None
         engines = dict[str, Engine]()
@@ -144,13 +165,22 @@ class LocalExecutor:
             embedder: RankingModel = self._open(sweep.embedder, sweep, ModelKind.EMBEDDER)
             stack.push_async_callback(embedder.close)
             self._progress.status(f"starting embedder {sweep.embedder} ...")
-            ranking, ranking_identity = embedder, await embedder.start()
+            ranking, ranking_identity = embedder, await embedder.start(host)
         for name in dict.fromkeys(run.spec.model for run in runs):
             model: ChatModel = self._open(name, sweep, ModelKind.CHAT)
             stack.push_async_callback(model.close)
             self._progress.status(f"starting model {name} ...")
-            identity = await model.start()
-            gate = Gate(model, sweep.max_in_flight)
+            identity = await model.start(host)
+            cache = ResponseCache(identity) if sweep.cache else None
+            if cache is not None:
+                stack.callback(cache.close)
+            gate = Gate(
+                model,
+                sweep.max_in_flight,
+                ceilings=ceilings,
+                price=price_of(name, plan.prices),
+                cache=cache,
+            )
             engines[name] = Engine(gate, identity, ranking, ranking_identity)
         return engines
 
@@ -160,12 +190,12 @@ class LocalExecutor:
         attempt: Attempt,
         plan: Plan,
         engine: Engine,
-        places: asyncio.Semaphore,
+        places: Places,
     ) -> RunOutcome:
         if not run.spec.embedder:
             engine = replace(engine, ranking=None, ranking_identity=None)
         execution = Execution(run, attempt, self._store, plan.sweep, engine)
-        run_id, first_problem = attempt.run_id, list[str]()
+        run_id, first_problem, stopped = attempt.run_id, list[str](), list[str]()
         self._progress.begin(run_id, run_title(run), run.n_samples, execution.finished)
 
         def on_sample(record: SampleRecord) -> None:
@@ -174,15 +204,27 @@ class LocalExecutor:
             self._progress.advance(run_id, record)
 
         async def play(lane: Lane) -> None:
-            async with places:
+            try:
                 await run_lane(lane)
+            except CeilingReached as error:
+                # The other lanes end in the same way, with what they have under way.
+                stopped.append(f"{error}; a higher one goes on with the same command")
 
         try:
-            lanes = await execution.lanes(on_sample)
-            await _all([play(lane) for lane in lanes])
-        except StorageError:
-            raise
-        except (MethodError, InfrastructureError) as error:
+            async with aclosing(execution.lanes(on_sample)) as lanes, asyncio.TaskGroup() as group:
+                async for lane in lanes:
+                    await places.take(urgent=run.method.right.type.stateful)
+                    playing = group.create_task(play(lane))
+                    # Not at the end of `play`: a task that is cancelled before it begins has none.
+                    playing.add_done_callback(lambda _task: places.give_back())
+                    if stopped:
+                        break
+        except BaseExceptionGroup as failures:
+            error = _first(failures)
+            if isinstance(error, StorageError) or not isinstance(
+                error, MethodError | InfrastructureError
+            ):
+                raise error from None
             first_problem.insert(0, str(error))
         finally:
             self._progress.end(run_id)
@@ -196,8 +238,51 @@ class LocalExecutor:
             n_invalid=row["n_invalid"],
             n_error=row["n_error"],
             score=dict(row["metrics"]).get("score"),
-            note=first_problem[0] if first_problem else "",
+            note="; ".join([*stopped[:1], *first_problem[:1]]),
         )
+
+
+class Places:
+    """Places for lanes; streams are sequential and decide how long a sweep takes, so they go first.
+
+    Args:
+        count: how many lanes may be played at once.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._waiting: dict[bool, deque[asyncio.Future[None]]] = {True: deque(), False: deque()}
+
+    async def take(self, *, urgent: bool) -> None:
+        """Wait for a place."""
+        if self._free > 0:
+            self._free -= 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[urgent].append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        """Hand a place to whoever waits longest, streams before single items."""
+        for waiting in (self._waiting[True], self._waiting[False]):
+            while waiting:
+                turn = waiting.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+                    return
+        self._free += 1
+
+
+def _charge(outcome: RunOutcome, plan: Plan, ceilings: Ceilings) -> None:
+    """Count what a run that was finished before has taken."""
+    price = price_of(outcome.run.spec.model, plan.prices)
+    read, written = outcome.paid_input_tokens, outcome.paid_output_tokens
+    ceilings.spend(read + written, price.of(read, written) if price else 0.0)
 
 
 def run_title(run: PlannedRun) -> str:

@@ -8,16 +8,12 @@ refused with what exists.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from harness import composition, options
+from harness import composition, options, plugin_file
 from harness.composition import Part
 from harness.errors import UnknownName, UsageError
 from harness.options import Options
@@ -165,7 +161,7 @@ def _build(part: Part, found: _Loaded) -> MethodPart:
 
 
 def _load(part: Part, protocol: str, roles: Sequence[str], whole: str = "") -> _Loaded:
-    if part.name.startswith("file:"):
+    if part.name.startswith(plugin_file.PREFIX):
         return _load_file(part.name, protocol, roles)
     candidates = [one for one in registered(Kind.METHOD) if one.protocol == protocol]
     for role in roles:
@@ -209,24 +205,7 @@ def _checked(one: Registered, protocol: str) -> Any:
 
 def _load_file(name: str, protocol: str, roles: Sequence[str]) -> _Loaded:
     """Load ``file:PATH#CLASS``."""
-    path_text, _, class_name = name.removeprefix("file:").rpartition("#")
-    path = Path(path_text).expanduser()
-    if not path.is_file():
-        raise UsageError(f"method '{name}': there is no file {path}.")
-    module_name = f"harness_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"method '{name}': {path} is no Python file; its name must end in .py.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[module_name]
-        raise UsageError(
-            f"method '{name}': {path} cannot be loaded ({type(error).__name__}: {error})."
-        ) from error
-    found = getattr(module, class_name, None)
+    found, class_name, path = plugin_file.load(name, "method")
     if isinstance(found, MethodPair) and PAIR in roles:
         return _Loaded(PAIR, found)
     for role, base in RULES[protocol].bases.items():

@@ -6,17 +6,21 @@ error at once; what is wrong for one of them is a reason beside it.
 
 from __future__ import annotations
 
+import inspect
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from harness import options
+from harness import options, plugin_file
 from harness.data import content_hash
 from harness.errors import HarnessError, UsageError
 from harness.methods import Method, resolve
-from harness.models.chat import ChatModel, ModelKind, ModelRequest, Sampling
+from harness.models.base import Ability, ModelKind, ModelRequest
+from harness.models.ceilings import Ceilings, Price, price_of, read_prices, seconds
+from harness.models.chat import ChatModel, Overflow, Sampling
 from harness.models.embedders import RankingModel
 from harness.protocols.stream.task import StreamTask
 from harness.protocols.stream.types import Item
@@ -59,11 +63,19 @@ class Plan:
     """Independent streams of a run."""
     comparisons: int
     """Methods that are compared with the task's baseline."""
+    prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
+    """What models cost."""
 
     @property
     def runnable(self) -> tuple[PlannedRun, ...]:
         """The runs that can be executed."""
         return tuple(run for run in self.runs if not run.skipped)
+
+    def ceilings(self) -> Ceilings:
+        """What may be spent from now on."""
+        sweep = self.sweep
+        time_s = seconds(sweep.max_time) if sweep.max_time else None
+        return Ceilings(sweep.max_tokens_total, sweep.max_cost, time_s)
 
     def smallest_p(self) -> float:
         """Smallest adjusted p that a comparison with the baseline can reach."""
@@ -92,10 +104,13 @@ def expand(sweep: Sweep) -> Plan:
     models = sweep.model or (task.default_model,)
     items = _limited(_items(task, sweep), sweep.limit)
     streams = {order: order_streams(items, order) for order in sweep.orders()}
+    opened = _open_models(sweep, models, methods)
+    prices = _prices(sweep, models)
+    part, parts = sweep.shard_of()
     runs = dict[str, PlannedRun]()
     for method, model, order, seed in product(methods, models, sweep.orders(), seeds):
         spec = RunSpec(
-            task=sweep.task,
+            task=task_name(sweep.task),
             task_version=task.version,
             subset=task.subset,
             task_options=_differing(task),
@@ -109,24 +124,38 @@ def expand(sweep: Sweep) -> Plan:
             data_seed=sweep.data_seed,
             sample_seed=seed,
         )
-        reason = _skip_reason(method, order, items)
+        reason = _skip_reason(method, order, items) or _lacks(method, sampling, opened[model])
         run = PlannedRun(spec, task, method, streams[order], reason)
         runs.setdefault(spec.work_key(), run)
     baseline = resolve(task.baseline, task.protocol).canonical()
     compared = {run.spec.method for run in runs.values() if not run.skipped} - {baseline}
     clusters = len({item.stream_id for item in items})
-    _check_models(sweep, models, methods)
-    return Plan(sweep, tuple(runs.values()), clusters, len(compared))
+    mine = tuple(runs.values())[part - 1 :: parts]
+    return Plan(sweep, mine, clusters, len(compared), prices)
 
 
 def open_task(sweep: Sweep) -> StreamTask:
     """Load the task of a sweep with its options and check what it needs."""
-    task_type: Any = find(Kind.TASK, sweep.task).load()
+    if sweep.task.startswith(plugin_file.PREFIX):
+        task_type: Any = plugin_file.load(sweep.task, "task")[0]
+    else:
+        task_type = find(Kind.TASK, sweep.task).load()
     if not (isinstance(task_type, type) and issubclass(task_type, StreamTask)):
         raise UsageError(f"task '{sweep.task}' follows no protocol that this version knows.")
+    if inspect.isabstract(task_type):
+        missing = ", ".join(sorted(task_type.__abstractmethods__))
+        raise UsageError(f"task '{sweep.task}' has no {missing}; add it.")
     chosen = options.build(task_type.Options, sweep.task_options, f"task '{sweep.task}'")
     require(task_type.needs(chosen), f"task '{sweep.task}'")
     return task_type(chosen)
+
+
+def task_name(text: str) -> str:
+    """The name of a task in results: as registered, or after the class of a file."""
+    if not text.startswith(plugin_file.PREFIX):
+        return text
+    class_name = text.rpartition("#")[2]
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", class_name).lower()
 
 
 def open_model(text: str, sweep: Sweep, kind: ModelKind) -> Any:
@@ -148,8 +177,9 @@ def open_model(text: str, sweep: Sweep, kind: ModelKind) -> Any:
             f"model '{request.name}' of package '{entry.distribution}' is registered as {kind} but "
             f"is no {base.__name__}; register it under its own kind."
         )
-    require(model_type.needs, f"model '{request.name}'")
-    return model_type(request)
+    model = model_type(request)
+    require(model.requirements(), f"model '{request.name}'")
+    return model
 
 
 def order_streams(items: Sequence[Item], order: str) -> tuple[tuple[str, tuple[Item, ...]], ...]:
@@ -185,16 +215,48 @@ def _items(task: StreamTask, sweep: Sweep) -> Sequence[Item]:
         ) from error
 
 
-def _check_models(sweep: Sweep, models: Sequence[str], methods: Sequence[Method]) -> None:
+def _open_models(
+    sweep: Sweep, models: Sequence[str], methods: Sequence[Method]
+) -> dict[str, ChatModel]:
     """Construct what would be started, so that a wrong name or argument is told before."""
-    opened = [open_model(name, sweep, ModelKind.CHAT) for name in models]
+    opened: dict[str, ChatModel] = {
+        name: open_model(name, sweep, ModelKind.CHAT) for name in models
+    }
+    uses_base_url = [model.uses_base_url for model in opened.values()]
     if any(method.right.type.needs_similarity for method in methods):
-        opened.append(open_model(sweep.embedder, sweep, ModelKind.EMBEDDER))
-    if sweep.base_url and not any(model.uses_base_url for model in opened):
+        uses_base_url.append(open_model(sweep.embedder, sweep, ModelKind.EMBEDDER).uses_base_url)
+    if sweep.base_url and not any(uses_base_url):
         raise UsageError(
             "--base-url is given, but no model or embedder of this sweep talks to a server; "
             "name one, such as --model openai:NAME."
         )
+    return opened
+
+
+def _lacks(method: Method, sampling: Sampling, model: ChatModel) -> str:
+    """What a method or a setting asks for and the model cannot give."""
+    wanted = {ability for part in method.parts for ability in part.type.abilities}
+    if sampling.overflow is not Overflow.REFUSE:
+        wanted.add(Ability.TRUNCATION)
+    lacking = sorted(wanted - type(model).abilities)
+    if not lacking:
+        return ""
+    return f"asks for {lacking[0]}, which {type(model).__name__} cannot give; take vllm:NAME"
+
+
+def _prices(sweep: Sweep, models: Sequence[str]) -> dict[str, Price]:
+    prices = read_prices(sweep.prices) if sweep.prices else {}
+    if sweep.max_cost is not None:
+        for model in models:
+            if price_of(model, prices) is None:
+                where = sweep.prices or "prices.yaml with --prices prices.yaml"
+                raise UsageError(
+                    f"--max-cost needs the price of '{model}'; add a line "
+                    f"'{model}: {{input: 0.15, output: 0.60}}' (per million tokens) to {where}."
+                )
+    if sweep.max_time:
+        seconds(sweep.max_time)
+    return prices
 
 
 def _limited(items: Sequence[Item], limit: int | None) -> Sequence[Item]:

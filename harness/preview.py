@@ -11,15 +11,8 @@ from typing import ClassVar
 
 from harness.errors import HarnessError
 from harness.executors import run_title
-from harness.models.chat import (
-    ChatModel,
-    ChatRequest,
-    ChatResponse,
-    Message,
-    ModelIdentity,
-    ModelRequest,
-    Sampling,
-)
+from harness.models.base import NO_HOST, Host, ModelIdentity, ModelRequest
+from harness.models.chat import ChatModel, ChatRequest, ChatResponse, Message, Sampling
 from harness.models.client import Gate, StreamClient
 from harness.models.search import NoRanker, SimilaritySearch
 from harness.plan import Plan, PlannedRun
@@ -55,7 +48,8 @@ class _Catcher(ChatModel):
     def __init__(self, request: ModelRequest) -> None:
         del request
 
-    async def start(self) -> ModelIdentity:
+    async def start(self, host: Host = NO_HOST) -> ModelIdentity:
+        del host
         return ModelIdentity("none", "", "none", "")
 
     async def chat(self, request: ChatRequest) -> ChatResponse:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.results.schema import SampleRecord, Status
+from harness.results.schema import Scored, Status
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichBars
@@ -26,7 +26,7 @@ class _Counts:
     scored: int = 0
     statuses: Counter[str] = field(default_factory=Counter[str])
 
-    def add(self, record: SampleRecord) -> None:
+    def add(self, record: Scored) -> None:
         self.statuses[str(record.status)] += 1
         if record.status is not Status.ERROR:
             self.done += 1
@@ -51,9 +51,7 @@ class PlainProgress:
         """Say what begins."""
         print(text, file=sys.stderr)  # noqa: T201
 
-    def begin(
-        self, run_id: str, label: str, total: int, finished: Collection[SampleRecord]
-    ) -> None:
+    def begin(self, run_id: str, label: str, total: int, finished: Collection[Scored]) -> None:
         """Note a run; say so if it continues."""
         counts = self._runs[run_id] = _Counts(label, total)
         for record in finished:
@@ -62,7 +60,7 @@ class PlainProgress:
             there = f"{len(finished)} of {total} samples are there"
             self.status(f"{label}: continuing run {run_id}, {there}")
 
-    def advance(self, run_id: str, record: SampleRecord) -> None:
+    def advance(self, run_id: str, record: Scored) -> None:
         """Count a sample."""
         self._runs[run_id].add(record)
         self.show(run_id)
@@ -118,9 +116,7 @@ class LiveProgress(PlainProgress):
         """Print above the bars."""
         self._bars.console.print(text, markup=False, highlight=False)
 
-    def begin(
-        self, run_id: str, label: str, total: int, finished: Collection[SampleRecord]
-    ) -> None:
+    def begin(self, run_id: str, label: str, total: int, finished: Collection[Scored]) -> None:
         """Add a bar."""
         super().begin(run_id, label, total, finished)
         self._tasks[run_id] = self._bars.add_task(

@@ -28,6 +28,8 @@ from typing import Any
 
 from harness.errors import MissingExtra, UnknownName, UsageError
 
+OWN_DISTRIBUTION = "method-harness"
+
 
 class Kind(StrEnum):
     """What can be registered."""
@@ -82,7 +84,7 @@ class Registered:
         """
         try:
             return self.entry_point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}"
             raise UsageError(
                 f"{self.kind} '{self.name}' of package '{self.distribution}' cannot be loaded "
@@ -113,7 +115,7 @@ def shadowed(kind: Kind) -> list[str]:
 def _every(kind: Kind) -> list[Registered]:
     """Whatever is registered, the built-in ones first."""
     found = [_read(kind, point) for point in entry_points(group=f"harness.{kind}s")]
-    return sorted(found, key=lambda one: (one.distribution != _OWN, one.distribution))
+    return sorted(found, key=lambda one: (one.distribution != OWN_DISTRIBUTION, one.distribution))
 
 
 def find(kind: Kind, name: str, role: str = "") -> Registered:
@@ -137,7 +139,6 @@ def require(needs: Iterable[Need], what: str) -> None:
             raise MissingExtra(what, need.package, need.extra)
 
 
-_OWN = "method-harness"
 _LIST_HINT = {
     Kind.TASK: "List them with: harness ls tasks.",
     Kind.METHOD: "List them with: harness ls methods.",
@@ -154,5 +155,6 @@ def _read(kind: Kind, point: EntryPoint) -> Registered:
     elif kind is Kind.MODEL:
         role, _, name = point.name.rpartition(".")
         role = role or "chat"
-    distribution = point.dist.name if point.dist else "unknown"
+    # A damaged installation can lack the name in its metadata.
+    distribution = (point.dist.name if point.dist else "") or "unknown"
     return Registered(kind, name, protocol, role, distribution, point)

@@ -13,7 +13,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,8 @@ from urllib.parse import quote
 
 from harness import __version__
 from harness.errors import MethodError, UsageError
-from harness.models.chat import ModelIdentity, Sampling
+from harness.models.base import ModelIdentity
+from harness.models.chat import Sampling
 from harness.models.client import Gate, StreamClient
 from harness.models.embedders import RankingModel
 from harness.models.search import (
@@ -35,25 +36,42 @@ from harness.plan import PlannedRun
 from harness.protocols.stream.loop import Lane, restore_memory
 from harness.protocols.stream.method import Agent, Memory, MemoryContext
 from harness.protocols.stream.settings import TieBreak
-from harness.protocols.stream.task import MetricInfo
 from harness.protocols.stream.types import Delta, Entry, Item
 from harness.results import provenance
 from harness.results.schema import SCHEMA_VERSION, RunStatus, SampleRecord, Status
 from harness.results.store import Attempt, ResultsStore
+from harness.results.totals import Totals
 from harness.sweep import Sweep
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_LIMITS = ("shard", "max_tokens_total", "max_cost", "prices", "max_time")
+"""Fields of a sweep that say how much of it is executed now."""
+
 OnSample = Callable[[SampleRecord], None]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is remembered of a sample that the journal holds."""
+
+    status: Status
+    score: float | None
+    stream_id: str
+    step: int
+    offset: int
+    """Where its record stands in the journal."""
 
 
 @dataclass
 class _Past:
-    """What the journal says of earlier executions of the same attempt."""
+    """What the journal says of this execution and earlier ones of the same attempt."""
 
-    finished: dict[str, SampleRecord] = field(default_factory=dict[str, SampleRecord])
+    finished: dict[str, Kept] = field(default_factory=dict[str, Kept])
+    errors: dict[str, Kept] = field(default_factory=dict[str, Kept])
+    """Samples whose last try failed, to be tried again."""
     tries: Counter[str] = field(default_factory=Counter[str])
     answered: dict[str, list[Mapping[str, Any]]] = field(
         default_factory=dict[str, list[Mapping[str, Any]]]
@@ -62,6 +80,8 @@ class _Past:
         default_factory=dict[str, "NDArray[np.float32]"]
     )
     """Bought embeddings by text."""
+    paid_input_tokens: int = 0
+    paid_output_tokens: int = 0
     started_at: str = ""
     engine: list[list[str]] = field(default_factory=list[list[str]])
     """What the run was begun with, as `Engine.as_json` says it."""
@@ -108,7 +128,7 @@ class Execution:
         self._sweep = sweep
         self._engine = engine
         self._past = self._read_journal()
-        self._errors: dict[str, SampleRecord] = {}
+        engine.gate.note(self._past.paid_input_tokens, self._past.paid_output_tokens)
         self._began = time.perf_counter()
         if not self._past.started_at:
             self._past.started_at = datetime.now(UTC).isoformat()
@@ -122,17 +142,18 @@ class Execution:
             )
 
     @property
-    def finished(self) -> Collection[SampleRecord]:
+    def finished(self) -> Collection[Kept]:
         """Samples that need not be played again."""
         return self._past.finished.values()
 
-    async def lanes(self, on_sample: OnSample) -> list[Lane]:
+    async def lanes(self, on_sample: OnSample) -> AsyncGenerator[Lane]:
         """Build the lanes that remain: one for each stream, or each item if no memory links them.
+
+        Each is built when it is asked for, so that many of them need no room at once.
 
         Raises:
             MethodError: a memory does not come back as it was committed.
         """
-        lanes = list[Lane]()
         for stream_id, items in self.run.streams:
             steps = list(enumerate(items))
             remaining = [(s, one) for s, one in steps if one.sample_id not in self._past.finished]
@@ -142,19 +163,27 @@ class Execution:
                 for step_item in remaining:
                     lane = self._lane(stream_id, on_sample)
                     lane.items = [step_item]
-                    lanes.append(lane)
+                    yield lane
                 continue
             lane = self._lane(stream_id, on_sample)
             lane.items = remaining
             await self._restore(lane, items)
-            lanes.append(lane)
-        return lanes
+            yield lane
 
     def publish(self) -> dict[str, Any]:
         """Write the tables; returns the run's row."""
-        records = [*self._past.finished.values(), *self._errors.values()]
-        row = self._row(records)
-        self._store.publish(row, records, self._journal)
+        kept = [*self._past.finished.values(), *self._past.errors.values()]
+        totals = Totals(one.name for one in self.run.task.metrics if one.higher_is_better)
+
+        def records() -> Iterator[SampleRecord]:
+            for one in sorted(kept, key=lambda one: (one.stream_id, one.step)):
+                record = self._record(one)
+                totals.add(record)
+                yield record
+
+        self._store.write_tables(self.run_id, self.run.spec.task, records())
+        row = self._row(totals)
+        self._store.commit(row, self._journal)
         if row["status"] == RunStatus.COMPLETE:
             shutil.rmtree(self._store.artifacts(self.run_id) / "dumps", ignore_errors=True)
         return row
@@ -167,7 +196,14 @@ class Execution:
         run, seed_text = self.run, self.run.spec.seed_text(stream_id)
         settings = run.task.options
         sampling = Sampling.model_validate(run.spec.sampling)
-        client = StreamClient(self._engine.gate, sampling, seed_text, self._journal.append)
+        stateful = run.method.right.type.stateful
+        client = StreamClient(
+            self._engine.gate,
+            sampling,
+            seed_text,
+            self._record_call,
+            f"{self.run_id}/{stream_id}" if stateful else "",
+        )
         data_seed = run.spec.data_seed
         context = MemoryContext(
             settings=settings,
@@ -180,9 +216,8 @@ class Execution:
         )
 
         def commit(record: SampleRecord) -> None:
-            self._journal.append({"kind": "sample", "record": record.as_json()})
-            kept = self._errors if record.status is Status.ERROR else self._past.finished
-            kept[record.sample_id] = record
+            offset = self._journal.append({"kind": "sample", "record": record.as_json()})
+            _keep(self._past, record, offset)
             on_sample(record)
 
         agent, memory = _construct(run, context)
@@ -208,6 +243,13 @@ class Execution:
             return ranking.ranker()
         return VectorRanker(RecordedEmbedder(embedder, self._past.vectors, self._record_vector))
 
+    def _record_call(self, record: Mapping[str, Any]) -> None:
+        self._journal.append(record)
+        _pay(self._past, record["response"])
+
+    def _record(self, kept: Kept) -> SampleRecord:
+        return SampleRecord.read(self._journal.record_at(kept.offset)["record"])
+
     def _record_vector(self, text: str, vector: NDArray[np.float32]) -> None:
         data = base64.b64encode(vector.astype("<f4").tobytes()).decode()
         self._journal.append({"kind": "vector", "text": text, "data": data})
@@ -217,10 +259,10 @@ class Execution:
         entries: dict[str, Entry] = {}
         last: SampleRecord | None = None
         for item in items:
-            record = self._past.finished.get(item.sample_id)
-            if record is None:
+            kept = self._past.finished.get(item.sample_id)
+            if kept is None:
                 break
-            last = record
+            last = record = self._record(kept)
             entries = _delta(record).apply(entries)
         if last is not None:
             expected = str(last.memory["fingerprint"])
@@ -228,11 +270,12 @@ class Execution:
 
     def _read_journal(self) -> _Past:
         past = _Past()
-        for record in self._journal.records():
+        for offset, record in self._journal.records():
             if record["kind"] == "run":
                 past.started_at = record["summary"]["started_at"]
             elif record["kind"] == "call":
                 past.answered.setdefault(record["item"], []).append(record)
+                _pay(past, record["response"])
             elif record["kind"] == "engine":
                 past.engine = record["engine"]
             elif record["kind"] == "vector":
@@ -240,8 +283,8 @@ class Execution:
             elif record["kind"] == "sample":
                 sample = SampleRecord.read(record["record"])
                 past.tries[sample.sample_id] += 1
+                _keep(past, sample, offset)
                 if sample.status is not Status.ERROR:
-                    past.finished[sample.sample_id] = sample
                     past.answered.pop(sample.sample_id, None)
         return past
 
@@ -274,6 +317,8 @@ class Execution:
                 "sampling": spec.sampling,
                 "task_options": self.run.task.options.given(),
                 "fresh": False,
+                "cache": False,
+                **dict.fromkeys(_LIMITS),
             }
         )
         folder = self._store.artifacts(self.run_id)
@@ -281,11 +326,12 @@ class Execution:
         text = yaml.safe_dump(alone.model_dump(mode="json"), sort_keys=False)
         (folder / "spec.yaml").write_text(text, encoding="utf-8")
 
-    def _row(self, records: list[SampleRecord]) -> dict[str, Any]:
+    def _row(self, totals: Totals) -> dict[str, Any]:
         identity, ranking = self._engine.identity, self._engine.ranking_identity
-        spec, run = self.run.spec, self.run
-        count = Counter(record.status for record in records)
-        done = len(records) - count[Status.ERROR]
+        spec, run, past = self.run.spec, self.run, self._past
+        price = self._engine.gate.price
+        count = totals.statuses
+        done = count.total() - count[Status.ERROR]
         whole = done == run.n_samples
         commit, dirty = provenance.commit()
         sources = [asdict(source) for source in run.task.data_sources()]
@@ -330,16 +376,21 @@ class Execution:
             "started_at": datetime.fromisoformat(self._past.started_at),
             "finished_at": datetime.now(UTC),
             "wall_s": time.perf_counter() - self._began,
-            "input_tokens": sum(record.input_tokens for record in records),
-            "output_tokens": sum(record.output_tokens for record in records),
-            "cost": None,
+            "input_tokens": totals.input_tokens,
+            "output_tokens": totals.output_tokens,
+            "cost": price.of(past.paid_input_tokens, past.paid_output_tokens) if price else None,
+            "paid_input_tokens": past.paid_input_tokens,
+            "paid_output_tokens": past.paid_output_tokens,
             "versions": json.dumps({"harness": __version__, **provenance.versions()}),
             "commit": commit,
             "dirty": dirty,
             "platform": f"{provenance.platform_text()} {platform.python_implementation()}",
             "argv": json.dumps(sys.argv),
-            "metrics": list(_means(records, run.task.metrics).items()),
+            "metrics": list(totals.means().items()),
             "reference_run_id": None,
+            "engine_settings": json.dumps(dict(identity.settings), sort_keys=True),
+            "batch_invariant": identity.settings.get("batch_invariant"),
+            "rescored_from": None,
         }
 
 
@@ -354,25 +405,20 @@ def _words(engine: list[list[str]]) -> str:
     return " and ".join(" ".join(part for part in one if part) for one in engine) or "nothing"
 
 
-def _means(records: list[SampleRecord], metrics: Sequence[MetricInfo]) -> dict[str, float]:
-    """Mean of the score and of every metric over the samples that have one.
+def _keep(past: _Past, record: SampleRecord, offset: int) -> None:
+    kept = Kept(record.status, record.score, record.stream_id, record.step, offset)
+    if record.status is Status.ERROR:
+        past.errors[record.sample_id] = kept
+        return
+    past.errors.pop(record.sample_id, None)
+    past.finished[record.sample_id] = kept
 
-    A failed sample counts 0 in what its task calls better when higher, where others have it.
-    """
-    measured = {name for record in records for name in record.metrics}
-    quality = {one.name for one in metrics if one.higher_is_better} & measured
-    totals, counts = Counter[str](), Counter[str]()
-    for record in records:
-        if record.status is Status.ERROR:
-            continue
-        values = dict(record.metrics)
-        if record.status is Status.FAILED:
-            values = {**dict.fromkeys(quality, 0.0), **values}
-        if record.score is not None:
-            values["score"] = record.score
-        totals.update(values)
-        counts.update(values.keys())
-    return {name: totals[name] / counts[name] for name in sorted(counts)}
+
+def _pay(past: _Past, response: Mapping[str, Any]) -> None:
+    """Count what was computed; an answer out of the cache was not."""
+    if not response.get("cached"):
+        past.paid_input_tokens += response["input_tokens"]
+        past.paid_output_tokens += response["output_tokens"]
 
 
 def _construct(run: PlannedRun, context: MemoryContext) -> tuple[Agent, Memory]:

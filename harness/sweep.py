@@ -18,6 +18,7 @@ from harness.errors import UnknownName, UsageError
 # A seed is written in one way only, so that equal orders have equal names, and fits 64 bits.
 _ORDER = re.compile(r"native|shuffle:(0|[1-9][0-9]{0,17})|easy-hard|hard-easy")
 _SEED_RANGE = re.compile(r"\s*([0-9]{1,18})\s*(?:-\s*([0-9]{1,18})\s*)?")
+_SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 _MOST_SEEDS = 10_000
 
 
@@ -56,6 +57,18 @@ class Sweep(BaseModel):
     """Most requests under way at once for a model."""
     fresh: bool = False
     """Start a new attempt even if an equal run exists."""
+    cache: bool = False
+    """Keep answers for all later runs, and take them from there; harness cache info shows them."""
+    shard: str | None = None
+    """i/n: execute only the i-th of n parts; the same command with 1/n to n/n does it all."""
+    max_tokens_total: int | None = Field(default=None, ge=1)
+    """Stop asking once the runs have taken this many tokens; a higher number goes on."""
+    max_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Stop asking once the runs have cost this much, by --prices."""
+    prices: str | None = None
+    """YAML file, MODEL: {input: 0.15, output: 0.60} per million tokens."""
+    max_time: str | None = None
+    """Stop asking after this time, such as 45s, 30m or 1h30m."""
 
     def orders(self) -> tuple[str, ...]:
         """The orders, checked."""
@@ -66,6 +79,16 @@ class Sweep(BaseModel):
                     "easy-hard or hard-easy."
                 )
         return tuple(dict.fromkeys(self.order))
+
+    def shard_of(self) -> tuple[int, int]:
+        """Which part of how many, counted from 1."""
+        if self.shard is None:
+            return 1, 1
+        found = _SHARD.fullmatch(self.shard.strip())
+        part, parts = (int(found[1]), int(found[2])) if found else (0, 0)
+        if not 1 <= part <= parts:
+            raise UsageError(f"shard '{self.shard}' is no part; write 1/4, 2/4, 3/4 or 4/4.")
+        return part, parts
 
     def sample_seeds(self) -> tuple[int, ...]:
         """The seeds that `seeds` names."""
@@ -105,6 +128,8 @@ def read_sweep(values: Mapping[str, Any], config: Path | None = None) -> Sweep:
             merged[name] = (merged[name],)
     if "seeds" in merged:
         merged["seeds"] = _seeds_text(merged["seeds"])
+    if isinstance(merged.get("max_time"), (int, float)):
+        merged["max_time"] = str(merged["max_time"])
     if isinstance(merged.get("model_args"), dict):
         args = cast("dict[str, Any]", merged["model_args"])
         merged["model_args"] = {name: _scalar_text(value) for name, value in args.items()}

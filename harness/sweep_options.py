@@ -26,6 +26,9 @@ _FLAGS = {
     "fresh": ("--fresh",),
 }
 
+_VARIABLES = {"cache": "HARNESS_RESPONSE_CACHE"}
+"""Fields whose variable has another name: HARNESS_CACHE is the folder of fetched models."""
+
 
 def with_sweep_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of a sweep.
@@ -67,7 +70,7 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     repeats = _repeats(field)
     kind: Any = list[str] | None if repeats else _plain(field)
     # A repeatable option reads its variable itself: it is split at commas, not at blanks.
-    variable = None if repeats else f"HARNESS_{name.upper()}"
+    variable = None if repeats else _VARIABLES.get(name, f"HARNESS_{name.upper()}")
     option = typer.Option(*_option(name), envvar=variable, help=help_text, show_default=False)
     default: Any = False if field.annotation is bool else None
     return inspect.Parameter(
@@ -91,8 +94,11 @@ def _from_environment(name: str) -> tuple[str, ...]:
 def _plain(field: FieldInfo) -> Any:
     if field.annotation is bool:
         return bool
-    numeric = int in (field.annotation, *typing.get_args(field.annotation))
-    return int | None if numeric else str | None
+    accepted = (field.annotation, *typing.get_args(field.annotation))
+    for number in (int, float):
+        if number in accepted:
+            return number | None
+    return str | None
 
 
 def _is_mapping(field: FieldInfo) -> bool:

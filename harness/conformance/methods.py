@@ -12,7 +12,8 @@ from harness.conformance.toy import CANARY, ToyModel, ToyTask
 from harness.errors import HarnessError
 from harness.executors import LocalExecutor, RunOutcome
 from harness.methods import Method, resolve
-from harness.models.chat import ModelKind, ModelRequest, Sampling
+from harness.models.base import ModelKind, ModelRequest
+from harness.models.chat import Sampling
 from harness.models.client import Gate, StreamClient
 from harness.models.embedders import Bm25
 from harness.models.search import NoRanker, SimilaritySearch
@@ -22,7 +23,7 @@ from harness.protocols.stream import Experience, Feedback, Memory, Query, Stream
 from harness.protocols.stream.method import MemoryContext, call_hook
 from harness.protocols.stream.settings import FeedbackLevel, StorePolicy
 from harness.registry import About
-from harness.results.schema import SampleRecord
+from harness.results.schema import SampleRecord, Scored
 from harness.results.store import ResultsStore
 from harness.spec import RunSpec
 from harness.sweep import Sweep
@@ -152,9 +153,7 @@ class _Collector:
     def status(self, text: str) -> None:
         """Ignore."""
 
-    def begin(
-        self, run_id: str, label: str, total: int, finished: Collection[SampleRecord]
-    ) -> None:
+    def begin(self, run_id: str, label: str, total: int, finished: Collection[Scored]) -> None:
         """Ignore."""
 
     def advance(self, run_id: str, record: SampleRecord) -> None:

@@ -11,13 +11,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from harness.data import content_hash
-from harness.models.chat import (
-    ChatModel,
-    ChatRequest,
-    ChatResponse,
-    ModelIdentity,
-    ModelRequest,
-)
+from harness.models.base import NO_HOST, Host, ModelIdentity, ModelRequest
+from harness.models.chat import ChatModel, ChatRequest, ChatResponse
 from harness.protocols.stream import (
     Brief,
     Episode,
@@ -128,8 +123,9 @@ class ToyModel(ChatModel):
         del request
         self.prompts: list[str] = []
 
-    async def start(self) -> ModelIdentity:
+    async def start(self, host: Host = NO_HOST) -> ModelIdentity:
         """Nothing to load."""
+        del host
         return ModelIdentity("toy", "1", "toy", "1")
 
     async def chat(self, request: ChatRequest) -> ChatResponse:

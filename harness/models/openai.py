@@ -1,183 +1,119 @@
-"""Any OpenAI-compatible server: chat completions and embeddings over aiohttp.
+"""Any OpenAI-compatible server: chat, completions and embeddings, in the form of its API.
 
-Retries what may pass (429, 5xx, dropped connections, timeouts, answers that are no JSON) with
-exponential back-off and the server's ``Retry-After``; everything else is an error at once. The
-connection pool has no cap of its own, since the harness already limits what is in flight. The key
-comes from ``OPENAI_API_KEY`` and is never written anywhere.
+What a request says becomes a body, what comes back becomes a `ChatResponse`; trying again is
+`harness.models.replicas`. The key comes from ``OPENAI_API_KEY`` and is never written anywhere.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import os
-import random
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
-
-from pydantic import Field
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness import options
-from harness.errors import EndpointError, PromptTooLong, UnknownName, UsageError
+from harness.errors import EndpointError, PromptTooLong, UsageError
+from harness.models.base import NO_HOST, Ability, Host, ModelIdentity, ModelRequest
 from harness.models.chat import (
     ChatModel,
     ChatRequest,
     ChatResponse,
-    ModelIdentity,
-    ModelRequest,
+    Choices,
+    Form,
+    Overflow,
+    Pattern,
+    Schema,
+    TokenLogprob,
+    ToolCall,
 )
 from harness.models.embedders import RankingModel
+from harness.models.endpoint import KEY_VARIABLE, Endpoint, EndpointOptions, Served
+from harness.models.replicas import Replicas
 from harness.models.search import Embedder, Ranker, VectorRanker
 from harness.options import Options
 from harness.registry import About
 
 if TYPE_CHECKING:
-    import aiohttp
     import numpy as np
     from numpy.typing import NDArray
 
 DEFAULT_URL = "https://api.openai.com/v1"
-KEY_VARIABLE = "OPENAI_API_KEY"
-_RETRIED = {408, 409, 425, 429}
-_TOO_LONG = (
-    *("context length", "context_length", "context size", "context window", "maximum context"),
-    *("too long", "max_model_len"),
-)
-_MOST_BYTES = 64 * 2**20
 _TEXTS_PER_REQUEST = 256
+_SAMPLING_DEFAULTS = {
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    # Engines know these, the API of OpenAI itself refuses them.
+    "top_k": 0,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+}
 
 
-class OpenAIOptions(Options):
+class OpenAIOptions(EndpointOptions):
     """Arguments of a server (``--model-arg``)."""
 
-    timeout_s: float = Field(default=300.0, gt=0)
-    """Seconds for one try of a request."""
-    retries: int = Field(default=6, ge=0)
-    """Tries after the first."""
-    backoff_s: float = Field(default=0.5, ge=0)
-    """First pause between tries in seconds; doubles each time, at most 30."""
+    limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """Name of the request's field for the longest answer; newer OpenAI models want the second."""
 
 
-class Server:
-    """One OpenAI-compatible address."""
+class Wire:
+    """One model behind OpenAI-compatible servers: requests out, answers in.
 
-    def __init__(self, request: ModelRequest, settings: OpenAIOptions) -> None:
-        if len(request.base_urls) > 1:
-            raise UsageError("one --base-url at a time is supported.")
-        url = (request.base_urls or (os.environ.get("OPENAI_BASE_URL", DEFAULT_URL),))[0]
-        if not url.startswith(("http://", "https://")):
-            raise UsageError(f"--base-url '{url}' must start with http:// or https://.")
-        self.url = url.rstrip("/")
-        if not self.url.endswith("/v1"):
-            self.url += "/v1"
-        self._key = os.environ.get(KEY_VARIABLE, "").strip()
-        self._settings = settings
-        self._session: aiohttp.ClientSession | None = None
+    Args:
+        model: the name that the servers know it by.
+        replicas: the servers.
+        limit_field: name of the field for the longest answer.
+    """
 
-    async def open(self, model: str) -> None:
-        """Connect, and check that the server has the model.
+    def __init__(self, model: str, replicas: Replicas, limit_field: str = "max_tokens") -> None:
+        self.model = model
+        self._replicas = replicas
+        self._limit_field = limit_field
+        self._window: int | None = None
 
-        Raises:
-            UsageError: the server cannot be reached, wants another key, or lacks the model.
-        """
-        import aiohttp
+    async def open(self) -> Served:
+        """Connect to the servers and check that they have the model."""
+        served = await self._replicas.open(self.model)
+        self._window = served.max_model_len
+        return served
 
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        self._session = aiohttp.ClientSession(
-            headers=headers,
-            connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
-        )
-        patience = aiohttp.ClientTimeout(total=min(20.0, self._settings.timeout_s))
+    async def ask(self, request: ChatRequest) -> ChatResponse:
+        """Ask a server; a prompt that is too long is cut if the request says so."""
+        path = "/chat/completions" if request.prompt is None else "/completions"
+        read = _read_chat if request.prompt is None else _read_completion
+        body = {"model": self.model, **_sampling(request, self._limit_field), **_content(request)}
+        started = time.perf_counter()
+        cut = False
         try:
-            await self._check(model, patience)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            await self.close()
-            raise UsageError(
-                f"no server answers at {self.url} ({type(error).__name__}); start one, or set "
-                "--base-url to its address."
-            ) from error
-        except BaseException:
-            await self.close()
-            raise
-
-    async def _check(self, model: str, patience: aiohttp.ClientTimeout) -> None:
-        """Ask the server for its models."""
-        session = self._opened()
-        async with session.get(f"{self.url}/models", timeout=patience) as answer:
-            status, text = answer.status, await _read_text(answer)
-        if status != 200:
-            mend = f"set {KEY_VARIABLE}" if status in (401, 403) else "check --base-url"
-            raise UsageError(f"{self.url}/models answers {status}; {mend}.")
-        served = _model_names(text)
-        if served is None:
-            raise UsageError(f"{self.url}/models answers with no JSON; check --base-url.")
-        if served and model not in served:
-            raise UnknownName(f"model of the server {self.url}", model, served)
-
-    async def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Post JSON and return the JSON answer.
-
-        Raises:
-            EndpointError: it kept failing, or refused the request.
-            PromptTooLong: it says that the prompt exceeds its window.
-        """
-        failure = ""
-        for attempt in range(self._settings.retries + 1):
-            pause, outcome = await self._try(path, body)
-            if pause is None:
-                return outcome
-            failure = outcome
-            if attempt < self._settings.retries:
-                backoff = min(30.0, self._settings.backoff_s * 2**attempt)
-                await asyncio.sleep(max(pause, backoff * random.uniform(0.75, 1.25)))
-        raise EndpointError(
-            f"{self.url}{path} failed {self._settings.retries + 1} times: {failure}"
-        )
-
-    async def _try(self, path: str, body: Mapping[str, Any]) -> tuple[float | None, Any]:
-        """One try: (None, the answer), or (least pause, what went wrong)."""
-        import aiohttp
-
-        session = self._opened()
-        try:
-            async with session.post(f"{self.url}{path}", json=body) as answer:
-                text = await _read_text(answer)
-                status, retry_after = answer.status, answer.headers.get("Retry-After", "")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return 0.0, f"{type(error).__name__} {error}".strip()
-        if status == 200:
-            try:
-                return None, json.loads(text)
-            except (ValueError, RecursionError):
-                return 0.0, f"answer is no JSON: {self.shown(text)}"
-        reason = f"status {status}: {self.shown(text)}"
-        if status in _RETRIED or status >= 500:
-            return _seconds(retry_after), reason
-        if status in (400, 413) and any(words in text.lower() for words in _TOO_LONG):
-            raise PromptTooLong(f"{self.url}{path}: {self.shown(text)}")
-        raise EndpointError(f"{self.url}{path}: {reason}")
-
-    def shown(self, answer: Any) -> str:
-        """The beginning of an answer for a message, without the key that it may repeat."""
-        text = str(answer)
-        # A short key is a placeholder such as "EMPTY", which is no secret.
-        if len(self._key) >= 8:
-            text = text.replace(self._key, "[key]")
-        return repr(text[:300])
-
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            raise EndpointError(f"the connection to {self.url} is not open")
-        return self._session
+            answer = await self._replicas.post(path, body, read, request.stream)
+        except PromptTooLong:
+            if request.overflow is Overflow.REFUSE:
+                raise
+            cut = True
+            body |= self._truncation(request)
+            answer = await self._replicas.post(path, body, read, request.stream)
+        return ChatResponse(**answer, latency_s=time.perf_counter() - started, truncated=cut)
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._replicas.close()
+
+    def _truncation(self, request: ChatRequest) -> dict[str, Any]:
+        if self._window is None:
+            raise PromptTooLong(
+                "the prompt is too long, and the server does not tell its context window, so that "
+                "it cannot be cut"
+            )
+        room = self._window - request.max_tokens
+        if room < 1:
+            raise PromptTooLong(
+                f"max_tokens={request.max_tokens} leaves no room for a prompt in a context window "
+                f"of {self._window}"
+            )
+        side = "left" if request.overflow is Overflow.KEEP_END else "right"
+        return {"truncate_prompt_tokens": room, "truncation_side": side}
 
 
 class OpenAIChat(ChatModel):
@@ -185,49 +121,34 @@ class OpenAIChat(ChatModel):
 
     about: ClassVar[About] = About(
         "A model of any OpenAI-compatible server (--base-url; key from OPENAI_API_KEY).",
-        "POST /v1/chat/completions",
+        "POST /v1/chat/completions, POST /v1/completions",
         licence="the model's own",
     )
     Options: ClassVar[type[Options]] = OpenAIOptions
     uses_base_url: ClassVar[bool] = True
+    abilities: ClassVar[frozenset[Ability]] = frozenset(
+        {Ability.COMPLETION, Ability.LOGPROBS, Ability.SCHEMA, Ability.TOOLS}
+    )
 
     def __init__(self, request: ModelRequest) -> None:
         if not request.target:
             raise UsageError("openai needs a model: --model openai:NAME")
         self._request = request
-        self._server = Server(
-            request, options.build(OpenAIOptions, dict(request.args), f"model '{request}'")
-        )
+        chosen = options.build(OpenAIOptions, dict(request.args), f"model '{request}'")
+        self._wire = Wire(request.target, remote(request, chosen), chosen.limit_field)
 
-    async def start(self) -> ModelIdentity:
-        """Check that the server has the model."""
-        await self._server.open(self._request.target)
-        return ModelIdentity(self._request.target, self._request.revision, "openai-compatible", "")
+    async def start(self, host: Host = NO_HOST) -> ModelIdentity:
+        """Check that the servers have the model."""
+        del host
+        return remote_identity(self._request, await self._wire.open())
 
     async def chat(self, request: ChatRequest) -> ChatResponse:
         """Ask the server."""
-        body: dict[str, Any] = {
-            "model": self._request.target,
-            "messages": [{"role": one.role, "content": one.content} for one in request.messages],
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "max_tokens": request.max_tokens,
-        }
-        if request.stop:
-            body["stop"] = list(request.stop)
-        if request.seed is not None:
-            body["seed"] = request.seed
-        started = time.perf_counter()
-        answer = await self._server.post("/chat/completions", body)
-        seconds = time.perf_counter() - started
-        try:
-            return _read_answer(answer, seconds)
-        except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
-            raise EndpointError(f"unreadable answer: {self._server.shown(answer)}") from error
+        return await self._wire.ask(request)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._server.close()
+        await self._wire.close()
 
 
 class OpenAIEmbedder(RankingModel):
@@ -236,22 +157,21 @@ class OpenAIEmbedder(RankingModel):
     about: ClassVar[About] = About(
         "Embeddings of an OpenAI-compatible server.", "POST /v1/embeddings", "the model's own"
     )
-    Options: ClassVar[type[Options]] = OpenAIOptions
+    Options: ClassVar[type[Options]] = EndpointOptions
     uses_base_url: ClassVar[bool] = True
 
     def __init__(self, request: ModelRequest) -> None:
         if not request.target:
             raise UsageError("openai needs a model: --embedder openai:NAME")
         self._request = request
-        self._server = Server(
-            request, options.build(OpenAIOptions, dict(request.args), f"embedder '{request}'")
-        )
+        chosen = options.build(EndpointOptions, dict(request.args), f"embedder '{request}'")
+        self._replicas = remote(request, chosen)
         self._cache: dict[str, NDArray[np.float32]] = {}
 
-    async def start(self) -> ModelIdentity:
-        """Check that the server has the model."""
-        await self._server.open(self._request.target)
-        return ModelIdentity(self._request.target, self._request.revision, "openai-compatible", "")
+    async def start(self, host: Host = NO_HOST) -> ModelIdentity:
+        """Check that the servers have the model."""
+        del host
+        return remote_identity(self._request, await self._replicas.open(self._request.target))
 
     def ranker(self) -> Ranker:
         """A ranker for one stream; streams share the cache of vectors."""
@@ -274,66 +194,168 @@ class OpenAIEmbedder(RankingModel):
     async def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
         import numpy as np
 
-        body = {"model": self._request.target, "input": list(texts)}
-        answer = await self._server.post("/embeddings", body)
-        try:
+        def read(answer: Any) -> NDArray[np.float32]:
             rows = sorted(answer["data"], key=lambda row: row["index"])
-            vectors = np.asarray([row["embedding"] for row in rows], dtype=np.float32)
-            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        except (LookupError, TypeError, ValueError) as error:
-            raise EndpointError(f"unreadable embeddings: {self._server.shown(answer)}") from error
+            return np.asarray([row["embedding"] for row in rows], dtype=np.float32)
+
+        body = {"model": self._request.target, "input": list(texts)}
+        vectors = await self._replicas.post("/embeddings", body, read)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True) if vectors.ndim == 2 else vectors
         usable = int((np.isfinite(lengths) & (lengths > 0)).sum())
-        if len(vectors) != len(texts) or usable != len(texts):
+        if vectors.ndim != 2 or len(vectors) != len(texts) or usable != len(texts):
             raise EndpointError(f"{usable} usable embeddings for {len(texts)} texts")
         return vectors / lengths
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._server.close()
+        await self._replicas.close()
 
 
-async def _read_text(answer: aiohttp.ClientResponse) -> str:
-    """Read a body, which may be broken text but must not be endless."""
-    body = bytearray()
-    async for chunk in answer.content.iter_any():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise OSError(f"an answer of more than {_MOST_BYTES} bytes")
-    return body.decode("utf-8", "replace")
+def remote(request: ModelRequest, chosen: EndpointOptions) -> Replicas:
+    """The servers that a request names; OpenAI's own where it names none."""
+    default = os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL
+    urls = dict.fromkeys(request.base_urls or (default,))
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    return Replicas([Endpoint(url, key, chosen.timeout_s) for url in urls], chosen)
 
 
-def _read_answer(answer: Any, seconds: float) -> ChatResponse:
-    """Read a completion; no content is an empty text, no usage is zero tokens."""
+def remote_identity(request: ModelRequest, served: Served) -> ModelIdentity:
+    """What is known of a model that somebody else serves."""
+    # Only vLLM answers at /version; whether it runs batch-invariant, nobody can ask.
+    engine = "vllm" if served.engine_version else "openai-compatible"
+    settings: dict[str, Any] = {"servers": sorted(request.base_urls)}
+    if served.max_model_len is not None:
+        settings["max_model_len"] = served.max_model_len
+    if served.root:
+        settings["root"] = served.root
+    return ModelIdentity(request.target, request.revision, engine, served.engine_version, settings)
+
+
+def _sampling(request: ChatRequest, limit_field: str) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        limit_field: request.max_tokens,
+    }
+    for name, default in _SAMPLING_DEFAULTS.items():
+        value = getattr(request, name)
+        if value != default:
+            body[name] = value
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.seed is not None:
+        body["seed"] = request.seed
+    return body
+
+
+def _content(request: ChatRequest) -> dict[str, Any]:
+    """What is asked, and in which form it is to be answered."""
+    body = _form(request.form)
+    if request.prompt is not None:
+        if request.logprobs is not None or request.score_prompt:
+            body["logprobs"] = request.logprobs or 0
+        if request.score_prompt:
+            body["echo"] = True
+        return {"prompt": request.prompt, **body}
+    if request.logprobs is not None:
+        body |= {"logprobs": True, "top_logprobs": request.logprobs}
+    if request.tools:
+        body["tools"] = [
+            {
+                "type": "function",
+                "function": {
+                    "name": tool.name,
+                    "description": tool.description,
+                    "parameters": json.loads(tool.parameters),
+                },
+            }
+            for tool in request.tools
+        ]
+        body["tool_choice"] = str(request.tool_choice)
+    return {"messages": [one.as_json() for one in request.messages], **body}
+
+
+def _form(form: Form | None) -> dict[str, Any]:
+    if isinstance(form, Schema):
+        schema = {"name": "answer", "schema": json.loads(form.schema)}
+        return {"response_format": {"type": "json_schema", "json_schema": schema}}
+    if isinstance(form, Choices):
+        return {"structured_outputs": {"choice": list(form.texts)}}
+    if isinstance(form, Pattern):
+        return {"structured_outputs": {"regex": form.regex}}
+    return {}
+
+
+def _read_chat(answer: Any) -> dict[str, Any]:
+    """Fields of a `ChatResponse`; no content is an empty text, no usage is zero tokens."""
     choice = answer["choices"][0]
-    text = choice["message"]["content"]
-    if not isinstance(text, str | None):
-        raise TypeError("content is no text")
+    message = choice["message"]
+    called = message.get("tool_calls") or ()
+    scored = (choice.get("logprobs") or {}).get("content") or ()
+    return {
+        **_usage(answer, choice),
+        "text": _text(message.get("content") if called else message["content"]),
+        "reasoning": _text(message.get("reasoning") or message.get("reasoning_content")),
+        "tool_calls": tuple(
+            ToolCall(
+                _text(one.get("id")),
+                _text(one["function"]["name"]),
+                _text(one["function"]["arguments"]),
+            )
+            for one in called
+        ),
+        "logprobs": tuple(
+            TokenLogprob(
+                _text(one["token"]),
+                _number(one["logprob"]),
+                tuple(
+                    (_text(top["token"]), _number(top["logprob"]))
+                    for top in one.get("top_logprobs") or ()
+                ),
+            )
+            for one in scored
+        ),
+    }
+
+
+def _read_completion(answer: Any) -> dict[str, Any]:
+    """Fields of a `ChatResponse` from the older form of an answer."""
+    choice = answer["choices"][0]
+    found = choice.get("logprobs") or {}
+    tops = found.get("top_logprobs") or [None] * len(found.get("tokens") or ())
+    rows = zip(found.get("tokens") or (), found.get("token_logprobs") or (), tops, strict=True)
+    return {
+        **_usage(answer, choice),
+        "text": _text(choice["text"]),
+        "logprobs": tuple(
+            TokenLogprob(
+                _text(token),
+                None if logprob is None else _number(logprob),
+                tuple((_text(text), _number(value)) for text, value in (top or {}).items()),
+            )
+            for token, logprob, top in rows
+        ),
+    }
+
+
+def _usage(answer: Any, choice: Any) -> dict[str, Any]:
     usage = answer.get("usage") or {}
-    return ChatResponse(
-        # Half a surrogate pair is valid JSON but cannot be stored as text.
-        text=(text or "").encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
-        input_tokens=int(usage.get("prompt_tokens") or 0),
-        output_tokens=int(usage.get("completion_tokens") or 0),
-        latency_s=seconds,
-        finish_reason=str(choice.get("finish_reason") or "stop"),
-    )
+    return {
+        "input_tokens": int(usage.get("prompt_tokens") or 0),
+        "output_tokens": int(usage.get("completion_tokens") or 0),
+        "finish_reason": str(choice.get("finish_reason") or "stop"),
+    }
 
 
-def _model_names(text: str) -> list[str] | None:
-    """Names that a server lists; none if it lists nothing readable, None for what is no JSON."""
-    try:
-        listed: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    try:
-        return [str(model["id"]) for model in listed["data"]]
-    except (LookupError, TypeError):
-        return []
+def _text(value: Any) -> str:
+    if not isinstance(value, str | None):
+        raise TypeError("what should be text is none")
+    # Half a surrogate pair is valid JSON but cannot be stored as text.
+    return (value or "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _seconds(retry_after: str) -> float:
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        return 0.0
-    return min(max(seconds, 0.0), 60.0) if math.isfinite(seconds) else 0.0
+def _number(value: Any) -> float:
+    number = float(value)
+    if math.isnan(number):
+        raise ValueError("a log-probability is NaN")
+    return number

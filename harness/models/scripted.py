@@ -18,13 +18,8 @@ from typing import ClassVar
 from harness import options
 from harness.data import content_hash
 from harness.errors import UsageError
-from harness.models.chat import (
-    ChatModel,
-    ChatRequest,
-    ChatResponse,
-    ModelIdentity,
-    ModelRequest,
-)
+from harness.models.base import NO_HOST, Host, ModelIdentity, ModelRequest
+from harness.models.chat import ChatModel, ChatRequest, ChatResponse
 from harness.options import NoOptions
 from harness.registry import About
 
@@ -52,8 +47,9 @@ class Scripted(ChatModel):
         self._path = Path(path).expanduser()
         self._rules: list[_Rule] = []
 
-    async def start(self) -> ModelIdentity:
+    async def start(self, host: Host = NO_HOST) -> ModelIdentity:
         """Read the rules."""
+        del host
         try:
             text = self._path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:

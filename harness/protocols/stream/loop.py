@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import (
+    CeilingReached,
     HarnessError,
     InfrastructureError,
     InvalidSample,
@@ -69,6 +70,7 @@ async def run_lane(lane: Lane) -> None:
 
     Raises:
         StorageError: a commit could not be written; the whole command has to stop.
+        CeilingReached: no more may be asked; the item under way stays unfinished.
         MethodError: the memory cannot say what it holds, or cannot return to its last commit.
     """
     if lane.items:
@@ -125,7 +127,7 @@ async def _play_item(
     try:
         await _play_and_learn(lane, step, item, played)
         played.after = Committed.of(lane.memory, committed)
-    except StorageError:
+    except (StorageError, CeilingReached):
         raise
     except InfrastructureError as error:
         status, problem = Status.ERROR, error
@@ -139,6 +141,8 @@ async def _play_item(
         status, problem = Status.FAILED, error
     if problem is not None:
         hidden = lane.client.failure or (played.world.failure if played.world else None)
+        if isinstance(hidden, CeilingReached):
+            raise hidden
         if hidden is not None:
             status, problem = Status.ERROR, hidden
         await _roll_back(lane, step, committed)

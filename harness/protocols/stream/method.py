@@ -13,14 +13,16 @@ import inspect
 import json
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from harness.errors import MethodError
-from harness.models.chat import Message, Phase
+from harness.models.base import Ability
+from harness.models.chat import ChatResponse, Form, Message, Phase, Tool, ToolChoice
+from harness.models.client import Loglikelihood
 from harness.models.search import SimilaritySearch
 from harness.options import NoOptions, Options
 from harness.protocols.stream.settings import ItemOrder, StreamSettings
@@ -38,6 +40,8 @@ from harness.protocols.stream.types import (
 )
 from harness.registry import About, Need
 
+Answer = TypeVar("Answer")
+
 
 class Ask(Protocol):
     """The metered model of a stream; every call is journalled and charged to a phase."""
@@ -49,12 +53,54 @@ class Ask(Protocol):
         phase: Phase = Phase.ACT,
         max_tokens: int | None = None,
         stop: Sequence[str] = (),
+        form: Form | None = None,
     ) -> str:
-        """Ask the model; `max_tokens` can only lower the run's limit."""
+        """Ask the model; `max_tokens` can only lower the run's limit.
+
+        `form` makes the engine hold the answer to choices, a pattern or a JSON schema.
+        """
+        ...
+
+    async def reply(
+        self,
+        messages: Sequence[Message],
+        *,
+        phase: Phase = Phase.ACT,
+        max_tokens: int | None = None,
+        stop: Sequence[str] = (),
+        form: Form | None = None,
+        tools: Sequence[Tool] = (),
+        tool_choice: ToolChoice = ToolChoice.AUTO,
+        logprobs: int | None = None,
+    ) -> ChatResponse:
+        """The same with all that is answered: tool calls, reasoning, log-probabilities."""
+        ...
+
+    async def complete(
+        self,
+        prompt: str,
+        *,
+        phase: Phase = Phase.ACT,
+        max_tokens: int | None = None,
+        stop: Sequence[str] = (),
+        form: Form | None = None,
+        logprobs: int | None = None,
+    ) -> ChatResponse:
+        """Continue a text as it is, without a chat template."""
+        ...
+
+    async def loglikelihood(
+        self, context: str, continuation: str, *, phase: Phase = Phase.ACT
+    ) -> Loglikelihood:
+        """Score a continuation of a text."""
         ...
 
     def blocking(self, messages: Sequence[Message], *, phase: Phase = Phase.ACT) -> str:
-        """The same from synchronous code."""
+        """Ask from synchronous code."""
+        ...
+
+    def wait(self, asking: Coroutine[Any, Any, Answer]) -> Answer:
+        """Any of the above from synchronous code: ``ask.wait(ask.reply(...))``."""
         ...
 
 
@@ -86,6 +132,8 @@ class Memory(ABC):
     about: ClassVar[About]
     Options: ClassVar[type[Options]] = NoOptions
     needs: ClassVar[tuple[Need, ...]] = ()
+    abilities: ClassVar[frozenset[Ability]] = frozenset()
+    """What it asks of a model beyond answering; where the model lacks it, the run is skipped."""
     stateful: ClassVar[bool] = True
     """False promises that no item depends on another: order cannot matter."""
     needs_similarity: ClassVar[bool] = True
@@ -192,6 +240,8 @@ class Agent(ABC):
     about: ClassVar[About]
     Options: ClassVar[type[Options]] = NoOptions
     needs: ClassVar[tuple[Need, ...]] = ()
+    abilities: ClassVar[frozenset[Ability]] = frozenset()
+    """What it asks of a model beyond answering; where the model lacks it, the run is skipped."""
 
     def __init__(self, options: Options) -> None:
         self.options = options

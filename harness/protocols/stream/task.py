@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.data import DataSource
+from harness.data import DataSource, MirrorFile
 from harness.protocols.stream.settings import StreamSettings
 from harness.protocols.stream.types import Brief, Experience, Item, Observation, Score
 from harness.registry import About, Need
@@ -70,6 +70,9 @@ class StreamTask(ABC):
     min_effect: ClassVar[float] = 0.01
     """Smallest difference of the primary metric that matters."""
 
+    subsets: ClassVar[tuple[str, ...]] = ()
+    """Values of its option ``subset``; empty where it has no such option."""
+
     def __init__(self, options: StreamSettings) -> None:
         self.options = options
 
@@ -114,5 +117,11 @@ class StreamTask(ABC):
     @classmethod
     def needs(cls, options: StreamSettings) -> tuple[Need, ...]:
         """Packages that these options need."""
+        del options
+        return ()
+
+    @classmethod
+    def mirror_files(cls, options: StreamSettings) -> tuple[MirrorFile, ...]:
+        """Files of the local mirror that these options read."""
         del options
         return ()

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from harness import options
 from harness.errors import UsageError
-from harness.models.chat import ChatRequest, Message, ModelRequest, Sampling
+from harness.models.base import ModelRequest
+from harness.models.chat import ChatRequest, Message, Sampling
 
 REQUEST = ChatRequest(
     (Message("system", "s"), Message("user", "u")), 0.5, 0.9, max_tokens=8, stop=("\n",), seed=3

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness.errors import UsageError
-from harness.models.chat import ModelRequest
+from harness.models.base import ModelRequest
 from harness.models.embedders import Bm25, HubEncoder, MiniLM
 from harness.models.search import Bm25Ranker, SimilaritySearch
 from harness.models.wheels import MINILM, unpack
@@ -142,7 +142,7 @@ def test_a_folder_without_an_encoder_is_named(tmp_path):
 OFFLINE = """
 import asyncio, sys
 from harness.errors import MissingData
-from harness.models.chat import ModelRequest
+from harness.models.base import ModelRequest
 from harness.models.embedders import HubEncoder
 for name in sys.argv[1:]:
     try:

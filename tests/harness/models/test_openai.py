@@ -13,7 +13,8 @@ import pytest
 from aiohttp import web
 
 from harness.errors import EndpointError, PromptTooLong, UnknownName, UsageError
-from harness.models.chat import ChatRequest, Message, ModelRequest
+from harness.models.base import ModelRequest
+from harness.models.chat import ChatRequest, Message
 from harness.models.openai import OpenAIChat, OpenAIEmbedder
 
 KEY = "sk-canary-0123456789"
@@ -225,13 +226,13 @@ def test_what_does_not_pass_names_the_failure_and_the_tries(failure, named):
 @pytest.mark.parametrize("failure", [silent, stalled])
 def test_an_answer_that_does_not_end_is_given_up(failure):
     server = Server(failure)
-    with pytest.raises(EndpointError, match="failed 2 times: .*TimeoutError"):
+    with pytest.raises(EndpointError, match="failed 2 times: no answer within 0.2 s"):
         talk(server, timeout_s="0.2", retries="1")
     assert len(server.seen) == 2
 
 
 def test_an_answer_without_end_is_not_kept_in_memory(monkeypatch):
-    monkeypatch.setattr("harness.models.openai._MOST_BYTES", 2**20)
+    monkeypatch.setattr("harness.models.endpoint._MOST_BYTES", 2**20)
     with pytest.raises(EndpointError, match="more than 1048576 bytes"):
         talk(Server(endless), retries="0")
 
@@ -246,7 +247,7 @@ def pauses(monkeypatch):
             found.append(seconds)
         await real(0)
 
-    monkeypatch.setattr("harness.models.openai.asyncio.sleep", sleep)
+    monkeypatch.setattr("harness.models.replicas.asyncio.sleep", sleep)
     return found
 
 
@@ -307,7 +308,7 @@ def test_a_refused_request_is_an_error_at_once(code):
     ],
 )
 def test_an_answer_of_another_shape_is_an_error_that_shows_it(body):
-    with pytest.raises(EndpointError, match="unreadable answer: "):
+    with pytest.raises(EndpointError, match="unreadable answer .*: "):
         talk(Server(answering(body)))
 
 
@@ -389,8 +390,7 @@ def test_a_server_that_lists_no_models_is_asked_all_the_same(listed):
     ("request_", "named"),
     [
         (ModelRequest("openai"), "--model openai:NAME"),
-        (ModelRequest("openai", "m", base_urls=("localhost:8000",)), "must start with http://"),
-        (ModelRequest("openai", "m", base_urls=("http://a", "http://b")), "one --base-url"),
+        (ModelRequest("openai", "m", base_urls=("localhost:8000",)), "write http:// or https://"),
         (ModelRequest("openai", "m", args=(("retires", "1"),)), "did you mean retries"),
         (ModelRequest("openai", "m", args=(("timeout_s", "0"),)), "timeout_s='0' is refused"),
     ],

@@ -7,7 +7,8 @@ import pytest
 
 from harness.data import content_hash
 from harness.errors import UsageError
-from harness.models.chat import ChatRequest, Message, ModelRequest
+from harness.models.base import ModelRequest
+from harness.models.chat import ChatRequest, Message
 from harness.models.scripted import Scripted
 
 

@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from harness.errors import EndpointError, PromptTooLong, UsageError
-from harness.models.chat import ChatRequest, Message, ModelRequest
+from harness.models.base import ModelRequest
+from harness.models.chat import ChatRequest, Message
 from harness.models.smollm2 import SmolLM2, prepare
 from harness.models.wheels import SMOLLM2
 

@@ -49,7 +49,7 @@ def test_records_are_read_in_the_order_they_were_appended(path):
     append(path, *RECORDS)
     assert list(read(path)) == RECORDS
     with Journal(path) as journal:
-        assert list(journal.records()) == RECORDS
+        assert [one for _, one in journal.records()] == RECORDS
 
 
 def test_a_record_is_there_for_other_readers_as_soon_as_it_is_appended(path):
@@ -80,7 +80,7 @@ def test_a_last_line_torn_at_any_byte_is_dropped_and_overwritten(path):
 def test_a_file_of_one_torn_line_is_empty(path):
     path.write_bytes(b'{"kind"')
     with Journal(path) as journal:
-        assert list(journal.records()) == []
+        assert [one for _, one in journal.records()] == []
     assert not path.exists()  # an empty journal says nothing and is not kept
 
 
@@ -145,7 +145,7 @@ def test_a_second_process_is_told_that_the_journal_is_held(path):
         assert list(read(path)) == [{"by": "child"}]
         second.stdin.write("\n")
     with Journal(path) as journal:
-        assert list(journal.records()) == [{"by": "child"}]
+        assert [one for _, one in journal.records()] == [{"by": "child"}]
 
 
 def test_a_refused_journal_does_not_touch_the_line_being_written(path):
@@ -278,7 +278,7 @@ def test_killed_while_appending_keeps_every_line_that_was_appended(path, lines):
         said = max([said, *(int(line) for line in process.stdout if line.endswith("\n"))])
     assert process.returncode == -signal.SIGKILL
     with Journal(path) as journal:
-        kept = list(journal.records())
+        kept = [one for _, one in journal.records()]
     assert [record["n"] for record in kept] == list(range(len(kept)))
     assert len(kept) in (said + 1, said + 2)
     append(path, {"n": len(kept)})

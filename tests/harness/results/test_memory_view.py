@@ -49,7 +49,8 @@ def rows(tmp_path):
     ]
     when = datetime(2026, 1, 1, tzinfo=UTC)
     row = {"run_id": attempt.run_id, "task": "t", "status": "complete", "started_at": when}
-    store.publish(row, records, attempt.journal)
+    store.write_tables(attempt.run_id, "t", records)
+    store.commit(row, attempt.journal)
     return store.memory(attempt.run_id)
 
 

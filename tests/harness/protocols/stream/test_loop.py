@@ -13,15 +13,8 @@ import pytest
 from harness.errors import EndpointError, InvalidSample, PromptTooLong, StorageError
 from harness.executors import LocalExecutor
 from harness.methods import Method, MethodPart, resolve
-from harness.models.chat import (
-    ChatModel,
-    ChatResponse,
-    Message,
-    ModelIdentity,
-    ModelKind,
-    ModelRequest,
-    Sampling,
-)
+from harness.models.base import Host, ModelIdentity, ModelKind, ModelRequest
+from harness.models.chat import ChatModel, ChatResponse, Message, Sampling
 from harness.models.embedders import Bm25
 from harness.options import NoOptions
 from harness.plan import Plan, PlannedRun, order_streams
@@ -102,7 +95,7 @@ class Model(ChatModel):
     def __init__(self, answer=lambda _prompt: "blue"):
         self.answer, self.prompts = answer, []
 
-    async def start(self):
+    async def start(self, host=None):
         return ModelIdentity("test", "1", "test", "1")
 
     async def chat(self, request):

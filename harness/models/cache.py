@@ -1,0 +1,184 @@
+"""The response cache (``--cache``): no answer is bought twice, across runs and processes.
+
+One SQLite file in the cache folder, keyed by everything that determines an answer: model, revision,
+engine with version and settings, and the whole request. Only repeatable requests take part: greedy
+ones, or drawn with a seed. Equal requests that are under way at the same time share one answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.data import cache_dir
+from harness.errors import StorageError, UsageError
+from harness.models.base import ModelIdentity
+from harness.models.chat import ChatRequest, ChatResponse
+
+_TABLE = """
+create table if not exists answers (
+    key text primary key, model text not null, answer text not null, bought_at real not null
+) without rowid
+"""
+_NOT_DECISIVE = {"log"}
+"""Settings of an engine that change no answer."""
+
+
+@dataclass(frozen=True)
+class CacheInfo:
+    """What ``harness cache info`` prints."""
+
+    path: str
+    bytes: int
+    answers: int
+    models: dict[str, int]
+    """Answers by model."""
+
+
+def cache_path() -> Path:
+    """Where the cache is."""
+    return cache_dir() / "responses.sqlite"
+
+
+class ResponseCache:
+    """The open cache, for one model.
+
+    Raises:
+        UsageError: it cannot be opened.
+    """
+
+    def __init__(self, identity: ModelIdentity) -> None:
+        self._model = identity.id
+        settings = {k: v for k, v in identity.settings.items() if k not in _NOT_DECISIVE}
+        engine = [identity.id, identity.revision, identity.engine, identity.engine_version]
+        self._prefix = json.dumps([*engine, settings], sort_keys=True)
+        self._under_way: dict[str, asyncio.Future[ChatResponse]] = {}
+        path = cache_path()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = _open(path)
+        except (OSError, sqlite3.Error) as error:
+            raise _unusable(error) from error
+
+    async def answer(
+        self, request: ChatRequest, buy: Callable[[ChatRequest], Awaitable[ChatResponse]]
+    ) -> ChatResponse:
+        """The known answer, or one that is bought now and known from now on."""
+        key = hashlib.sha256(f"{self._prefix}{request.key()}".encode()).hexdigest()
+        found = self._read(key)
+        if found is not None:
+            return found
+        other = self._under_way.get(key)
+        if other is not None:
+            # If the one who buys fails or is cancelled, each of the waiting asks for itself.
+            response = await asyncio.wait({other}) and _result(other)
+            if response is not None:
+                return replace(response, cached=True)
+            return await buy(request)
+        promise = self._under_way[key] = asyncio.get_running_loop().create_future()
+        try:
+            response = await buy(request)
+            self._write(key, response)
+            promise.set_result(response)
+        finally:
+            promise.cancel()
+            del self._under_way[key]
+        return response
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _read(self, key: str) -> ChatResponse | None:
+        try:
+            row = self._connection.execute(
+                "select answer from answers where key = ?", (key,)
+            ).fetchone()
+            return replace(ChatResponse.read(json.loads(row[0])), cached=True) if row else None
+        except (sqlite3.Error, ValueError, TypeError, LookupError) as error:
+            raise _damaged(error) from error
+
+    def _write(self, key: str, response: ChatResponse) -> None:
+        row = (key, self._model, json.dumps(response.as_json()), time.time())
+        try:
+            self._connection.execute("insert or ignore into answers values (?, ?, ?, ?)", row)
+        except sqlite3.Error as error:
+            raise _damaged(error) from error
+
+
+def info() -> CacheInfo:
+    """Count what is in the cache."""
+    path = cache_path()
+    if not path.is_file():
+        return CacheInfo(str(path), 0, 0, {})
+    try:
+        with closing(_open(path)) as connection:
+            rows: list[Any] = connection.execute(
+                "select model, count(*) from answers group by model order by model"
+            ).fetchall()
+    except sqlite3.Error as error:
+        raise _unusable(error) from error
+    models = {str(model): int(count) for model, count in rows}
+    return CacheInfo(str(path), path.stat().st_size, sum(models.values()), models)
+
+
+def clear(model: str | None = None) -> int:
+    """Forget all answers, or those of one model; returns how many (-1: unknown, it was damaged)."""
+    path = cache_path()
+    if not path.is_file():
+        return 0
+    try:
+        with closing(_open(path)) as connection:
+            if model is None:
+                count = int(connection.execute("select count(*) from answers").fetchone()[0])
+                connection.execute("delete from answers")
+            else:
+                done = connection.execute("delete from answers where model = ?", (model,))
+                count = done.rowcount
+            connection.execute("vacuum")
+            return count
+    except sqlite3.DatabaseError as error:
+        if model is not None or isinstance(error, sqlite3.OperationalError):
+            raise _unusable(error) from error
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        return -1
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Open the file; every statement is its own transaction, other processes may write too."""
+    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+    try:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = off")
+        connection.execute(_TABLE)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _result(done: asyncio.Future[ChatResponse]) -> ChatResponse | None:
+    return None if done.cancelled() or done.exception() else done.result()
+
+
+def _unusable(error: Exception) -> UsageError:
+    return UsageError(
+        f"the response cache {cache_path()} cannot be used ({error}); harness cache clear starts "
+        "a new one, or set HARNESS_CACHE to another folder."
+    )
+
+
+def _damaged(error: Exception) -> StorageError:
+    return StorageError(
+        f"the response cache {cache_path()} failed ({error}); make room or run harness cache "
+        "clear, then the same command again; finished samples are kept."
+    )
