@@ -9,7 +9,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.errors import UsageError
 from harness.options import NoOptions, Options
 from harness.registry import About, Need
 
@@ -123,12 +122,3 @@ class Model(ABC):
     def requirements(self) -> tuple[Need, ...]:
         """Packages that this model needs as it was asked for."""
         return self.needs
-
-    @classmethod
-    def prepare(cls) -> Path:
-        """Fetch and convert what the first use needs, and return its folder.
-
-        Raises:
-            UsageError: there is nothing to prepare.
-        """
-        raise UsageError(f"{cls.__name__} has nothing to prepare; it is ready or needs a server.")

@@ -18,6 +18,7 @@ from harness.models import guard
 _GRACE_S = 10.0
 _READ_BYTES = 2**20
 _ERROR = re.compile(r"\b\w*(?:Error|Exception|error): \S.*")
+_HARMLESS = re.compile(r"(?:INFO|WARNING|DEBUG) ")
 _PREFIX = re.compile(r"^\([\w-]+ pid=\d+\)\s+")
 
 
@@ -74,22 +75,30 @@ class ServerProcess:
         if self._guard.stdout is not None:
             self._guard.stdout.close()
 
+    def last_words(self) -> str:
+        """The last thing it said."""
+        return (self._lines() or ["(nothing yet)"])[-1]
+
     def last_lines(self, count: int = 12) -> str:
         """The end of what it said, led by the first error in it if that is not shown anyway."""
+        lines = self._lines()
+        shown = lines[-count:]
+        errors = (_ERROR.search(line) for line in lines if not _HARMLESS.match(line))
+        first = next((found[0] for found in errors if found), "")
+        if first and not any(first in line for line in shown):
+            shown = [f"first error: {first}", "...", *shown]
+        return "\n".join(f"    {line[:400]}" for line in shown) or "    (it said nothing)"
+
+    def _lines(self) -> list[str]:
+        """What it said since it was started, without empty lines and process names."""
         try:
             with self.log.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(self._begins, size - _READ_BYTES))
                 text = file.read().decode("utf-8", "replace")
         except OSError as error:
-            return f"(cannot read {self.log}: {error.strerror})"
-        lines = [_PREFIX.sub("", line.rstrip()) for line in text.splitlines() if line.strip()]
-        shown = lines[-count:]
-        errors = (_ERROR.search(line) for line in lines)
-        first = next((found[0] for found in errors if found), "")
-        if first and not any(first in line for line in shown):
-            shown = [f"first error: {first}", "...", *shown]
-        return "\n".join(f"    {line[:400]}" for line in shown) or "    (it said nothing)"
+            return [f"(cannot read {self.log}: {error.strerror})"]
+        return [_PREFIX.sub("", line.rstrip()) for line in text.splitlines() if line.strip()]
 
 
 def free_port() -> int:

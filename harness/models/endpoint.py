@@ -83,7 +83,7 @@ class Endpoint:
 
     def __init__(self, url: str, key: str, timeout_s: float) -> None:
         if not url.startswith(("http://", "https://")):
-            raise UsageError(f"--base-url '{url}' is no address; write http:// or https://.")
+            raise UsageError(f"--base-url '{url}' must start with http:// or https://.")
         self.url = url.rstrip("/")
         if not self.url.endswith("/v1"):
             self.url += "/v1"

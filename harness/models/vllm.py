@@ -231,7 +231,7 @@ class ManagedServer:
                 said = time.monotonic()
                 self._host.say(
                     f"vLLM loads {self.served_name} since {waited:.0f} s: "
-                    f"{process.last_lines(1).strip()[:160]}"
+                    f"{process.last_words()[:160]}"
                 )
             await asyncio.sleep(_LOOK_EVERY_S)
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from harness.data import DataSource
+from harness.data import DataSource, MirrorFile
 from harness.protocols.stream import Episode, Experience, Item, StreamSettings
 from harness.registry import Need
 
@@ -38,6 +38,8 @@ class Subset(ABC):
     max_tokens: ClassVar[int]
     """Default of the longest answer."""
     needs: ClassVar[tuple[Need, ...]] = ()
+    mirror_files: ClassVar[tuple[MirrorFile, ...]] = ()
+    """What it reads from the local mirror."""
 
     def __init__(self, options: EvoMemoryOptions) -> None:
         self.options = options

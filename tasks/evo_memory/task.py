@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
-from harness.data import DataSource
+from harness.data import DataSource, MirrorFile
 from harness.errors import UnknownName, UsageError
 from harness.protocols.stream import (
     Episode,
@@ -51,6 +51,7 @@ class EvoMemory(StreamTask):
         MetricInfo("verifier", "raw value of the question's verifier (reasoning)"),
     )
     default_methods: ClassVar[tuple[str, ...]] = ("baseline", "exprecent", "exprag", "remem")
+    subsets: ClassVar[tuple[str, ...]] = tuple(SUBSETS)
 
     def __init__(self, options: StreamSettings) -> None:
         super().__init__(options)
@@ -99,6 +100,11 @@ class EvoMemory(StreamTask):
     def needs(cls, options: StreamSettings) -> tuple[Need, ...]:
         """Packages of the chosen subset."""
         return subset_type(cast("EvoMemoryOptions", options).subset).needs
+
+    @classmethod
+    def mirror_files(cls, options: StreamSettings) -> tuple[MirrorFile, ...]:
+        """What the chosen subset reads from the local mirror."""
+        return subset_type(cast("EvoMemoryOptions", options).subset).mirror_files
 
 
 def subset_type(name: str) -> type[Subset]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import MissingExtra, UnknownName, UsageError
-from harness.models.chat import ModelKind
+from harness.models.base import ModelKind
 from harness.plan import expand, open_model, order_streams
 from harness.protocols.stream import Item
 from harness.registry import Need

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from harness.data import DataSource, content_hash, file_hash, mirror
+from harness.data import DataSource, MirrorFile, content_hash, file_hash
 from harness.errors import MissingData, UsageError
 from harness.protocols.stream import (
     Brief,
@@ -31,7 +31,10 @@ from harness_tasks.evo_memory.babyai.levels import LEVELS, SEEDS, Mission, missi
 from harness_tasks.evo_memory.babyai.progress import Label, load_labels
 from harness_tasks.evo_memory.subset import EvoMemoryOptions, Subset
 
-LABELS = "agentboard/babyai/test.jsonl"
+LABELS = MirrorFile(
+    "agentboard/babyai/test.jsonl",
+    "AgentBoard's labels: its progress and success rule instead of the environment's own success",
+)
 
 INSTRUCTIONS = """You move through a grid world of rooms and doors to fulfil a mission.
 You see what is in front of you. Distances are counted in steps.
@@ -56,13 +59,12 @@ class BabyAI(Subset):
     options_used: ClassVar[frozenset[str]] = frozenset({"streams", "max_steps"})
     max_tokens: ClassVar[int] = 64
     needs: ClassVar[tuple[Need, ...]] = (Need("minigrid", "environments"),)
+    mirror_files: ClassVar[tuple[MirrorFile, ...]] = (LABELS,)
     default_streams: ClassVar[int] = 7
 
     def __init__(self, options: EvoMemoryOptions) -> None:
         super().__init__(options)
-        folder = mirror()
-        path = folder / LABELS if folder else None
-        self._path = path if path and path.is_file() else None
+        self._path = LABELS.find()
         self._labels: list[Label] | None = load_labels(self._path) if self._path else None
         if self._labels is not None and len(self._labels) != len(missions()):
             raise MissingData(

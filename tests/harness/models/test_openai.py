@@ -390,7 +390,7 @@ def test_a_server_that_lists_no_models_is_asked_all_the_same(listed):
     ("request_", "named"),
     [
         (ModelRequest("openai"), "--model openai:NAME"),
-        (ModelRequest("openai", "m", base_urls=("localhost:8000",)), "write http:// or https://"),
+        (ModelRequest("openai", "m", base_urls=("localhost:8000",)), "must start with http://"),
         (ModelRequest("openai", "m", args=(("retires", "1"),)), "did you mean retries"),
         (ModelRequest("openai", "m", args=(("timeout_s", "0"),)), "timeout_s='0' is refused"),
     ],

@@ -12,7 +12,8 @@ import pytest
 from harness.conformance.toy import CANARY, ToyModel, ToyTask
 from harness.executors import LocalExecutor
 from harness.methods import resolve
-from harness.models.chat import ModelKind, ModelRequest, Sampling
+from harness.models.base import ModelKind, ModelRequest
+from harness.models.chat import Sampling
 from harness.models.embedders import Bm25
 from harness.plan import Plan, PlannedRun, expand, order_streams
 from harness.protocols.stream import StreamSettings

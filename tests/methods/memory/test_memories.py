@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from harness.methods import resolve
-from harness.models.chat import ModelRequest
+from harness.models.base import ModelRequest
 from harness.models.embedders import Bm25
 from harness.models.search import Ranker, SimilaritySearch
 from harness.protocols.stream import (

@@ -13,7 +13,7 @@ import pytest
 from harness.errors import EndpointError, InvalidSample, PromptTooLong, StorageError
 from harness.executors import LocalExecutor
 from harness.methods import Method, MethodPart, resolve
-from harness.models.base import Host, ModelIdentity, ModelKind, ModelRequest
+from harness.models.base import ModelIdentity, ModelKind, ModelRequest
 from harness.models.chat import ChatModel, ChatResponse, Message, Sampling
 from harness.models.embedders import Bm25
 from harness.options import NoOptions
