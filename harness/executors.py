@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -27,12 +27,11 @@ from harness.models.ceilings import Ceilings, price_of
 from harness.models.chat import ChatModel
 from harness.models.client import Gate
 from harness.models.embedders import RankingModel
-from harness.plan import Plan, PlannedRun, open_model
+from harness.plan import ModelOpener, Plan, PlannedRun, open_model
 from harness.protocols.stream.loop import Lane, run_lane
 from harness.results.schema import RunStatus, SampleRecord, Scored, Status
 from harness.results.store import Attempt, JournalHeld, ResultsStore, RunSummary
 from harness.runner import Engine, Execution, run_code_hash
-from harness.sweep import Sweep
 
 
 class Progress(Protocol):
@@ -53,10 +52,6 @@ class Progress(Protocol):
     def end(self, run_id: str) -> None:
         """A run is published, or given up."""
         ...
-
-
-ModelOpener = Callable[[str, Sweep, ModelKind], Any]
-"""Constructs a model by name; the registry's, unless a caller brings its own."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -27,6 +27,9 @@ from harness.protocols.stream.types import Item
 from harness.registry import Kind, find, require
 from harness.spec import RunSpec
 from harness.sweep import Sweep
+
+ModelOpener = Callable[[str, Sweep, ModelKind], Any]
+"""Constructs a model by name; the registry's, unless a caller brings its own."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,12 @@ class Plan:
         return smallest_attainable_p(self.clusters, max(1, self.comparisons))
 
 
-def expand(sweep: Sweep) -> Plan:
+def expand(sweep: Sweep, opener: ModelOpener | None = None) -> Plan:
     """Expand a sweep.
+
+    Args:
+        sweep: the lists.
+        opener: constructs models to learn what they can do; the registry's, unless given.
 
     Raises:
         UsageError: something is wrong for every run.
@@ -104,7 +111,7 @@ def expand(sweep: Sweep) -> Plan:
     models = sweep.model or (task.default_model,)
     items = _limited(_items(task, sweep), sweep.limit)
     streams = {order: order_streams(items, order) for order in sweep.orders()}
-    opened = _open_models(sweep, models, methods)
+    opened = _open_models(sweep, models, methods, opener or open_model)
     prices = _prices(sweep, models)
     part, parts = sweep.shard_of()
     runs = dict[str, PlannedRun]()
@@ -216,15 +223,13 @@ def _items(task: StreamTask, sweep: Sweep) -> Sequence[Item]:
 
 
 def _open_models(
-    sweep: Sweep, models: Sequence[str], methods: Sequence[Method]
+    sweep: Sweep, models: Sequence[str], methods: Sequence[Method], opener: ModelOpener
 ) -> dict[str, ChatModel]:
     """Construct what would be started, so that a wrong name or argument is told before."""
-    opened: dict[str, ChatModel] = {
-        name: open_model(name, sweep, ModelKind.CHAT) for name in models
-    }
+    opened: dict[str, ChatModel] = {name: opener(name, sweep, ModelKind.CHAT) for name in models}
     uses_base_url = [model.uses_base_url for model in opened.values()]
     if any(method.right.type.needs_similarity for method in methods):
-        uses_base_url.append(open_model(sweep.embedder, sweep, ModelKind.EMBEDDER).uses_base_url)
+        uses_base_url.append(opener(sweep.embedder, sweep, ModelKind.EMBEDDER).uses_base_url)
     if sweep.base_url and not any(uses_base_url):
         raise UsageError(
             "--base-url is given, but no model or embedder of this sweep talks to a server; "

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-import platform
 import shutil
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
@@ -19,7 +17,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from harness import __version__
 from harness.errors import MethodError, UsageError
 from harness.models.base import ModelIdentity
 from harness.models.chat import Sampling
@@ -124,6 +121,7 @@ class Execution:
         self.run_id = attempt.run_id
         self._journal = attempt.journal
         self._code_hash = attempt.code_hash
+        self._method_code_hash = method_code_hash(run)
         self._store = store
         self._sweep = sweep
         self._engine = engine
@@ -328,46 +326,21 @@ class Execution:
 
     def _row(self, totals: Totals) -> dict[str, Any]:
         identity, ranking = self._engine.identity, self._engine.ranking_identity
-        spec, run, past = self.run.spec, self.run, self._past
+        run, past = self.run, self._past
         price = self._engine.gate.price
         count = totals.statuses
         done = count.total() - count[Status.ERROR]
         whole = done == run.n_samples
-        commit, dirty = provenance.commit()
-        sources = [asdict(source) for source in run.task.data_sources()]
-        parts = [
-            {"role": part.role, "name": part.name, "options": part.options.given()}
-            for part in run.method.parts
-        ]
         return {
             "run_id": self.run_id,
-            "work_key": spec.work_key(),
             "code_hash": self._code_hash,
             "schema_version": SCHEMA_VERSION,
-            "protocol": run.task.protocol,
-            "task": spec.task,
-            "task_version": spec.task_version,
-            "subset": spec.subset,
-            "task_options": json.dumps(run.task.options.given(), sort_keys=True),
-            "method": spec.label,
-            "method_parts": json.dumps(parts),
-            "model": spec.model,
+            **described(run),
             "model_id": identity.id,
             "model_revision": identity.revision,
             "engine": identity.engine,
             "engine_version": identity.engine_version,
-            "embedder": spec.embedder,
-            "embedder_revision": ranking.revision if ranking and spec.embedder else None,
-            "sampling": json.dumps(spec.sampling, sort_keys=True),
-            "order": spec.order,
-            "data_seed": spec.data_seed,
-            "order_seed": spec.order_seed,
-            "sample_seed": spec.sample_seed,
-            "train_seed": spec.train_seed,
-            "data": json.dumps(sources),
-            "content_hash": run.data_hash(),
-            "sample_limit": spec.limit,
-            "n_planned": run.n_samples,
+            "embedder_revision": ranking.revision if ranking and run.spec.embedder else None,
             "n_done": done,
             "n_failed": count[Status.FAILED],
             "n_invalid": count[Status.INVALID],
@@ -381,17 +354,45 @@ class Execution:
             "cost": price.of(past.paid_input_tokens, past.paid_output_tokens) if price else None,
             "paid_input_tokens": past.paid_input_tokens,
             "paid_output_tokens": past.paid_output_tokens,
-            "versions": json.dumps({"harness": __version__, **provenance.versions()}),
-            "commit": commit,
-            "dirty": dirty,
-            "platform": f"{provenance.platform_text()} {platform.python_implementation()}",
-            "argv": json.dumps(sys.argv),
+            **provenance.of_this_process(),
             "metrics": list(totals.means().items()),
             "reference_run_id": None,
             "engine_settings": json.dumps(dict(identity.settings), sort_keys=True),
             "batch_invariant": identity.settings.get("batch_invariant"),
             "rescored_from": None,
+            "method_code_hash": self._method_code_hash,
         }
+
+
+def described(run: PlannedRun) -> dict[str, Any]:
+    """The columns of a run's row that its plan decides."""
+    spec, task = run.spec, run.task
+    parts = [
+        {"role": part.role, "name": part.name, "options": part.options.given()}
+        for part in run.method.parts
+    ]
+    return {
+        "work_key": spec.work_key(),
+        "protocol": task.protocol,
+        "task": spec.task,
+        "task_version": spec.task_version,
+        "subset": spec.subset,
+        "task_options": json.dumps(task.options.given(), sort_keys=True),
+        "method": spec.label,
+        "method_parts": json.dumps(parts),
+        "model": spec.model,
+        "embedder": spec.embedder,
+        "sampling": json.dumps(spec.sampling, sort_keys=True),
+        "order": spec.order,
+        "data_seed": spec.data_seed,
+        "order_seed": spec.order_seed,
+        "sample_seed": spec.sample_seed,
+        "train_seed": spec.train_seed,
+        "data": json.dumps([asdict(source) for source in task.data_sources()]),
+        "content_hash": run.data_hash(),
+        "sample_limit": spec.limit,
+        "n_planned": run.n_samples,
+    }
 
 
 def run_code_hash(run: PlannedRun) -> str:
@@ -399,6 +400,11 @@ def run_code_hash(run: PlannedRun) -> str:
     types = [*run.task.code(), *(part.type for part in run.method.parts)]
     needs = [*run.task.needs(run.task.options), *run.method.needs]
     return provenance.code_hash(types, needs)
+
+
+def method_code_hash(run: PlannedRun) -> str:
+    """Hash of the code of a run's method alone, and of what it declares to need."""
+    return provenance.code_hash([part.type for part in run.method.parts], run.method.needs)
 
 
 def _words(engine: list[list[str]]) -> str:

@@ -261,7 +261,11 @@ class ChatResponse:
 
     def as_json(self) -> dict[str, Any]:
         """The answer as the journal keeps it; what is empty is left out."""
-        plain = {name: value for name, value in vars(self).items() if value not in ("", (), False)}
+        plain = {
+            name: value
+            for name, value in vars(self).items()
+            if value is not False and value not in ("", ())
+        }
         plain["text"] = self.text
         plain["latency_s"] = round(self.latency_s, 6)
         if self.tool_calls:

@@ -1,8 +1,8 @@
 """Runs one command and ends it, with all that it started, when whoever asked for it is gone.
 
-Used as a script: ``python guard.py GRACE_SECONDS COMMAND ...``. Standard input is the
-lifeline: a pipe that the parent keeps open, and that the system closes in whatever way the parent
-ends, SIGKILL included. The first line of standard output is the command's process id. The exit code is the
+Used as a script: ``python guard.py GRACE_SECONDS COMMAND ...``. Standard input is the lifeline: a
+pipe that the parent keeps open, and that the system closes in whatever way the parent ends, SIGKILL
+included. The first line of standard output is the command's process id. The exit code is the
 command's, 128 + N where signal N ended it.
 
 Only the standard library is used, so that it starts in a moment in any interpreter.

@@ -11,14 +11,17 @@ import ast
 import hashlib
 import importlib.util
 import inspect
+import json
 import platform
 import subprocess
+import sys
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from harness import __version__
 from harness.registry import Need
 
 _RECORDED = ("method-harness", "torch", "transformers", "numpy", "pyarrow", "minigrid")
@@ -56,6 +59,18 @@ def versions() -> dict[str, str]:
 def platform_text() -> str:
     """Operating system and processor."""
     return f"{platform.system()} {platform.release()} {platform.machine()}"
+
+
+def of_this_process() -> dict[str, Any]:
+    """The columns of a run's row that say with what it was made."""
+    found, dirty = commit()
+    return {
+        "versions": json.dumps({"harness": __version__, **versions()}),
+        "commit": found,
+        "dirty": dirty,
+        "platform": f"{platform_text()} {platform.python_implementation()}",
+        "argv": json.dumps(sys.argv),
+    }
 
 
 @cache

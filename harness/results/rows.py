@@ -49,6 +49,8 @@ def trace_row(run_id: str, one: SampleRecord) -> dict[str, Any]:
         "trajectory": json.dumps(trace.get("trajectory", [])),
         "context": json.dumps(trace.get("context", {})),
         "output": trace.get("output", ""),
+        "feedback": json.dumps(trace["feedback"]) if trace.get("feedback") else None,
+        "world_hash": trace.get("world_hash") or None,
     }
 
 

@@ -77,7 +77,8 @@ class SampleRecord:
     latency_s: float = 0.0
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
     trace: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """``calls``, ``trajectory``, ``context`` and ``output``: the texts."""
+    """``calls``, ``trajectory``, ``context`` and ``output``: the texts; ``feedback``: what the
+    memory was told; ``world_hash``: of all that the world told and showed."""
     memory: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """``added``, ``changed``, ``removed``, ``read``, ``pruned`` and ``fingerprint``."""
 
@@ -130,6 +131,7 @@ def tables() -> Tables:
         *[("argv", text), ("metrics", metrics), ("reference_run_id", text)],
         *[("engine_settings", text), ("batch_invariant", pa.bool_())],
         *[("paid_input_tokens", count), ("paid_output_tokens", count), ("rescored_from", text)],
+        ("method_code_hash", text),
     ]
     samples = [
         *keys,
@@ -141,6 +143,7 @@ def tables() -> Tables:
     ]
     traces = [*keys, *place, ("attempt", pa.int32())]
     traces += [("calls", text), ("trajectory", text), ("context", text), ("output", text)]
+    traces += [("feedback", text), ("world_hash", text)]
     memory = [
         *[("run_id", text), *place, ("sample_id", text), ("op", text), ("entry_id", text)],
         *[("text", text), ("key", text), ("meta", text), ("written_by", text)],

@@ -287,6 +287,17 @@ class ResultsStore:
         ]
         return pd.DataFrame(rows, columns=tables().runs.names)
 
+    def row(self, run_id: str) -> dict[str, Any]:
+        """The row of a published run, as it was written.
+
+        Raises:
+            ResultsError: there is none, or it cannot be read.
+        """
+        for _, row in self._run_rows():
+            if row["run_id"] == run_id:
+                return dict(row)
+        raise ResultsError(f"run {run_id} in {self.root} is not published, or cannot be read.")
+
     def samples(self, task: str, run_ids: Sequence[str]) -> pd.DataFrame:
         """The samples of runs; metrics as dictionaries."""
         frame = self._select("samples", task, run_ids)
@@ -327,11 +338,14 @@ class ResultsStore:
         if not paths:
             return schema.empty_table().to_pandas()
         columns = ", ".join(f'"{name}"' for name in schema.names)
+        # The empty table has the columns that files of an earlier version lack.
         query = (
-            f"select {columns} from read_parquet($paths, union_by_name=true) "  # noqa: S608
+            f"select {columns} from (select * from known union all by name "  # noqa: S608
+            "select * from read_parquet($paths, union_by_name=true)) "
             'order by run_id, stream_id, "step", "repeat"'
         )
         with duckdb.connect() as connection:
+            connection.register("known", schema.empty_table())
             return connection.execute(query, {"paths": paths}).df()
 
     def _published(self) -> Iterator[RunSummary]:

@@ -178,8 +178,9 @@ async def _play_and_learn(lane: Lane, step: int, item: Item, played: Played) -> 
         if not play.turns:
             raise MethodError("the agent ended without an action")
         score = played.score = await world.score()
-        if lane.task.options.store.admits(score.success):
-            experience = _experience(item, step, played, _feedback(lane.task.options, score))
+        told = played.told = granted(lane.task.options, score)
+        if told is not None:
+            experience = _experience(item, step, played, told)
             began = time.perf_counter()
             await call_hook(lane.memory.evolve, experience)
             _raise_hidden(lane.client, world)
@@ -195,7 +196,10 @@ def _raise_hidden(client: StreamClient, world: World) -> None:
             raise hidden
 
 
-def _feedback(settings: StreamSettings, score: Score) -> Feedback:
+def granted(settings: StreamSettings, score: Score) -> Feedback | None:
+    """What a memory is told of an outcome; None where it is not offered the item."""
+    if not settings.store.admits(score.success):
+        return None
     level = settings.feedback
     return Feedback(
         correct=None if level is FeedbackLevel.NONE else score.success,

@@ -11,7 +11,16 @@ from harness.models.chat import Phase
 from harness.models.client import CallRecord
 from harness.protocols.stream import checks
 from harness.protocols.stream.method import AgentReport, Memory, Play
-from harness.protocols.stream.types import Brief, Context, Delta, Entry, Item, Retrieval, Score
+from harness.protocols.stream.types import (
+    Brief,
+    Context,
+    Delta,
+    Entry,
+    Feedback,
+    Item,
+    Retrieval,
+    Score,
+)
 from harness.protocols.stream.world import World
 from harness.results.schema import SampleRecord, Status
 
@@ -40,6 +49,8 @@ class Played:
     play: Play | None = None
     report: AgentReport = field(default_factory=AgentReport)
     score: Score | None = None
+    told: Feedback | None = None
+    """What the memory was told of the outcome; None where it was told nothing."""
     after: Committed | None = None
     world: World | None = None
     seconds: dict[Phase, float] = field(default_factory=dict[Phase, float])
@@ -74,10 +85,8 @@ def sample_record(item: Item, step: int, played: Played, outcome: Outcome) -> Sa
     return SampleRecord(
         sample_id=item.sample_id,
         sample_hash=item.content_hash,
-        source_id=item.source_id or item.sample_id,
         stream_id=item.stream_id,
         step=step,
-        group=item.group,
         status=status,
         score=_score(played, status),
         metrics=_metrics(played, outcome),
@@ -87,7 +96,7 @@ def sample_record(item: Item, step: int, played: Played, outcome: Outcome) -> Sa
         input_tokens=sum(call.response.input_tokens for call in calls),
         output_tokens=sum(call.response.output_tokens for call in calls),
         latency_s=outcome.elapsed_s,
-        extra={} if item.difficulty is None else {"difficulty": item.difficulty},
+        **item_fields(item),
         trace={
             "calls": [call.as_json() for call in calls],
             "trajectory": [dict(vars(turn)) for turn in turns],
@@ -96,9 +105,52 @@ def sample_record(item: Item, step: int, played: Played, outcome: Outcome) -> Sa
                 "text": played.context.text,
             },
             "output": turns[-1].action if turns else "",
+            "feedback": dict(vars(played.told)) if played.told else None,
+            "world_hash": played.world.shown_hash if played.world else "",
         },
         memory=_memory(played, outcome),
     )
+
+
+def item_fields(item: Item) -> dict[str, Any]:
+    """What a sample's row says of its item beside what identifies it."""
+    return {
+        "source_id": item.source_id or item.sample_id,
+        "group": item.group,
+        "extra": {} if item.difficulty is None else {"difficulty": item.difficulty},
+    }
+
+
+_OF_THE_METHOD = {"invalid_outputs", "memory_entries", "memory_chars"} | {
+    *("retrieved", "pruned", "similarity", "steps", "invalid_actions")
+}
+_OF_THE_METHOD_TOO = ("input_tokens_", "output_tokens_", "seconds_", "agent_")
+
+
+def rescored_metrics(
+    metrics: Mapping[str, float], valid: Sequence[bool], score: Score
+) -> dict[str, float]:
+    """The metrics of a finished sample under another score: what the method did stays.
+
+    Args:
+        metrics: as they were.
+        valid: for each action, whether the world accepts it now.
+        score: the other score.
+    """
+    kept = {
+        name: float(value)
+        for name, value in metrics.items()
+        if name in _OF_THE_METHOD or name.startswith(_OF_THE_METHOD_TOO)
+    }
+    return {**kept, **_of_turns(valid), **_of_score(score)}
+
+
+def _of_turns(valid: Sequence[bool]) -> dict[str, float]:
+    return {"steps": float(len(valid)), "invalid_actions": float(valid.count(False))}
+
+
+def _of_score(score: Score) -> dict[str, float]:
+    return {"success": float(score.success), **score.metrics}
 
 
 def _score(played: Played, status: Status) -> float | None:
@@ -115,8 +167,7 @@ def _metrics(played: Played, outcome: Outcome) -> dict[str, float]:
     turns = played.play.turns if played.play else ()
     after = played.after or outcome.before
     metrics = {
-        "steps": float(len(turns)),
-        "invalid_actions": float(sum(not turn.valid for turn in turns)),
+        **_of_turns([bool(turn.valid) for turn in turns]),
         "invalid_outputs": float(played.report.invalid_outputs),
         "memory_entries": float(len(after.entries)),
         "memory_chars": float(sum(len(entry.text) for entry in after.entries.values())),
@@ -131,8 +182,7 @@ def _metrics(played: Played, outcome: Outcome) -> dict[str, float]:
     if outcome.status is Status.FAILED:
         metrics["success"] = 0.0
     if outcome.status is Status.OK and played.score is not None:
-        metrics["success"] = float(played.score.success)
-        metrics.update(played.score.metrics)
+        metrics.update(_of_score(played.score))
     return metrics
 
 

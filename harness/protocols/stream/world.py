@@ -8,9 +8,12 @@ Whatever a task raises is the task's own doing. Where it says that the item cann
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
+from dataclasses import fields
 from typing import TypeVar
 
+from harness.data import content_hash
 from harness.errors import HarnessError, InfrastructureError, InvalidSample, MethodError, TaskError
 from harness.protocols.stream.task import Episode, StreamTask
 from harness.protocols.stream.types import Brief, Item, Observation, Score
@@ -26,6 +29,7 @@ class World:
         self._item = item
         self._episode: Episode | None = None
         self._turns = 0
+        self._shown: list[str] = []
         self.refusal: InvalidSample | None = None
         """Set when the task says that the item cannot be answered."""
         self.failure: InfrastructureError | None = None
@@ -36,7 +40,8 @@ class World:
         episode = self._episode = self._guarded(lambda: self._task.episode(self._item))
         first = await self._call(episode, episode.reset)
         self._brief = self._guarded(lambda: episode.brief)
-        return self._brief, first
+        self._guarded(lambda: self._shown.append(_told(self._brief)))
+        return self._brief, self._seen(first)
 
     async def step(self, action: str) -> Observation:
         """Take one action.
@@ -48,12 +53,21 @@ class World:
         if self._turns >= self._brief.max_turns:
             raise MethodError(f"the agent took more than {self._brief.max_turns} turns")
         self._turns += 1
-        return await self._call(episode, lambda: episode.step(action))
+        return self._seen(await self._call(episode, lambda: episode.step(action)))
 
     async def score(self) -> Score:
-        """Score what was done."""
+        """Score what was done; plain numbers, whatever the task counts with."""
         episode = self._opened()
-        return await self._call(episode, episode.score)
+        found = await self._call(episode, episode.score)
+        return self._guarded(lambda: _plain(found))
+
+    @property
+    def shown_hash(self) -> str:
+        """Hash of all that was told and shown; empty before the start.
+
+        Which actions were accepted is not part of it.
+        """
+        return content_hash(*self._shown) if self._shown else ""
 
     def close(self) -> None:
         """Release what the episode holds."""
@@ -64,6 +78,10 @@ class World:
         if self._episode is None:
             raise TaskError("the episode was not started")
         return self._episode
+
+    def _seen(self, observation: Observation) -> Observation:
+        self._guarded(lambda: self._shown.append(f"{bool(observation.done)} {observation.text}"))
+        return observation
 
     async def _call(self, episode: Episode, method: Callable[[], Result]) -> Result:
         """Call the episode, in a thread if it may take long."""
@@ -85,3 +103,15 @@ class World:
             reason = str(error) if isinstance(error, HarnessError) else repr(error)
             self.failure = TaskError(f"the task's {name} broke: {reason}")
             raise self.failure from error
+
+
+def _told(brief: Brief) -> str:
+    """A brief as text; fields that came later count only where they differ from their default."""
+    values = {one.name: getattr(brief, one.name) for one in fields(brief)}
+    told = {one.name: values[one.name] for one in fields(brief) if values[one.name] != one.default}
+    return json.dumps(told, default=repr)
+
+
+def _plain(score: Score) -> Score:
+    metrics = {str(name): float(value) for name, value in score.metrics.items()}
+    return Score(float(score.value), bool(score.success), metrics, str(score.gold))

@@ -1,0 +1,367 @@
+"""Apply a changed scorer to a published run: what was done stays, what it is worth is computed anew.
+
+The plan is rebuilt from ``artifacts/RUN/spec.yaml``. Every answered sample becomes an episode of the
+task's current code, in which the recorded actions are taken one after another; no model is asked
+and none has to be installed. The result is a run of its own with the current code's hash and
+``rescored_from``, so that the command which made the old one has nothing left to do.
+
+It is refused where the current code would have led elsewhere: other items, a world that tells or
+shows something else, another method, a memory that would have been told something else. What a
+task offers as demonstrations is not compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+from harness.errors import HarnessError, StorageError, UsageError
+from harness.executors import run_title
+from harness.models.base import Ability, ModelKind
+from harness.plan import PlannedRun, expand
+from harness.protocols.stream.loop import granted
+from harness.protocols.stream.record import item_fields, rescored_metrics
+from harness.protocols.stream.task import StreamTask
+from harness.protocols.stream.types import Item, Score
+from harness.protocols.stream.world import World
+from harness.results import provenance
+from harness.results.schema import SCHEMA_VERSION, RunStatus, SampleRecord, Scored, Status
+from harness.results.store import ResultsStore, Rows, RunSummary
+from harness.results.streamed import stored_rows
+from harness.results.totals import Totals
+from harness.runner import described, method_code_hash, run_code_hash
+from harness.sweep import Sweep, read_sweep
+
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What became of a rescoring."""
+
+    run_id: str
+    """The new run; where there was nothing to do, the one that has the current code."""
+    rescored_from: str
+    task: str
+    subset: str
+    method: str
+    model: str
+    n_samples: int
+    n_changed: int = 0
+    """Samples that have another score or success."""
+    changed: tuple[str, ...] = ()
+    """The first of them."""
+    before: Mapping[str, float] = field(default_factory=dict[str, float])
+    """The metrics of the run as it was."""
+    after: Mapping[str, float] = field(default_factory=dict[str, float])
+    note: str = ""
+    """Why nothing was done."""
+
+
+class Progress(Protocol):
+    """Who wants to know how far the work is."""
+
+    def begin(self, run_id: str, label: str, total: int, finished: Sequence[Scored]) -> None:
+        """A run begins."""
+        ...
+
+    def advance(self, run_id: str, record: SampleRecord) -> None:
+        """A sample is finished."""
+        ...
+
+    def end(self, run_id: str) -> None:
+        """The run is written, or given up."""
+        ...
+
+
+def rescore(store: ResultsStore, wanted: str, progress: Progress) -> Rescored:
+    """Score a published run again with the task's current code.
+
+    Args:
+        store: the results folder.
+        wanted: a run's id, a unique beginning or end of it, or ``latest``.
+        progress: is told of every sample.
+
+    Raises:
+        UsageError: there is no such complete run, or its traces do not tell what the current code
+            would have led to; nothing was written.
+        StorageError: the new run could not be written.
+    """
+    found = store.find(wanted)
+    if found.status is not RunStatus.COMPLETE:
+        raise UsageError(
+            f"run {found.run_id} is {found.status} ({found.n_done} of {found.n_planned} samples); "
+            "run its command again, which scores with the current code."
+        )
+    row = store.row(found.run_id)
+    spec = store.artifacts(found.run_id) / "spec.yaml"
+    planned = _planned(spec, row)
+    code_hash = run_code_hash(planned)
+    if code_hash == row["code_hash"]:
+        return _nothing(row, found.run_id, "nothing to do: the scorer has not changed")
+    if row["method_code_hash"] != method_code_hash(planned):
+        _again(spec, f"the code of {found.method} is not known to be that of run {found.run_id}")
+    store.prepare()
+    claimed = store.claim(row["work_key"], code_hash, fresh=False)
+    if isinstance(claimed, RunSummary):
+        note = f"nothing to do: run {claimed.run_id} has the current code"
+        return _nothing(row, claimed.run_id, note)
+    # An unfinished attempt stays what it is.
+    claimed.journal.close()
+    attempt = store.claim(row["work_key"], code_hash, fresh=True)
+    if isinstance(attempt, RunSummary):
+        raise StorageError(f"run {attempt.run_id} was finished meanwhile; rescore again.")
+    with attempt.journal:
+        work = _Work(planned, row, spec)
+        began = datetime.now(UTC)
+        folder = store.artifacts(attempt.run_id)
+        progress.begin(attempt.run_id, run_title(planned), planned.n_samples, ())
+        try:
+            stored = stored_rows(store, found.task, found.run_id)
+            with asyncio.Runner() as runner:
+                rows = work.rows(stored, attempt.run_id, runner, progress)
+                store.write_rows(attempt.run_id, found.task, rows)
+            _copy(spec, folder / spec.name)
+            ended = datetime.now(UTC)
+            new = {
+                **row,
+                **described(planned),
+                **provenance.of_this_process(),
+                "run_id": attempt.run_id,
+                "code_hash": code_hash,
+                "schema_version": SCHEMA_VERSION,
+                "started_at": began,
+                "finished_at": ended,
+                "wall_s": (ended - began).total_seconds(),
+                "metrics": list(work.totals.means().items()),
+                "rescored_from": found.run_id,
+            }
+            store.commit(new, attempt.journal)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            progress.end(attempt.run_id)
+    return Rescored(
+        **_names(row),
+        run_id=attempt.run_id,
+        n_changed=len(work.changed),
+        changed=tuple(work.changed[:_NAMED]),
+        before=dict(row["metrics"]),
+        after=work.totals.means(),
+    )
+
+
+class _Work:
+    """A run's samples on their way to their new score.
+
+    Args:
+        run: the run as the current code plans it.
+        row: its row.
+        spec: the file that repeats it.
+    """
+
+    def __init__(self, run: PlannedRun, row: Mapping[str, Any], spec: Path) -> None:
+        self.totals = Totals(one.name for one in run.task.metrics if one.higher_is_better)
+        self.changed = list[str]()
+        self._run = run
+        self._row = row
+        self._spec = spec
+        self._stateful = run.method.right.type.stateful
+        self._told_otherwise = list[str]()
+        self._items = {
+            item.sample_id: (step, item)
+            for _, items in run.streams
+            for step, item in enumerate(items)
+        }
+
+    def rows(
+        self, stored: Iterable[Rows], run_id: str, runner: asyncio.Runner, progress: Progress
+    ) -> Iterator[Rows]:
+        """The rows of the new run.
+
+        Raises:
+            UsageError: the traces do not tell what the current code would have led to.
+        """
+        count = 0
+        for sample, trace, memory in stored:
+            item = self._item(sample)
+            status = Status(sample["status"])
+            # A failed sample keeps its score, but its memory may have been told of another.
+            told = self._stateful and trace["feedback"] is not None
+            if status is Status.OK or (status is Status.FAILED and told):
+                played = runner.run(self._play(item, trace))
+                self._compare(sample, trace, played)
+                if status is Status.OK:
+                    self._score(sample, trace, played)
+            sample |= item_fields(item)
+            sample["extra"] = json.dumps(sample["extra"])
+            record = _record(sample)
+            self.totals.add(record)
+            progress.advance(run_id, record)
+            count += 1
+            for one in (sample, trace, *memory):
+                one["run_id"] = run_id
+            yield sample, trace, memory
+        if count != len(self._items):
+            self._refuse(f"run {self._row['run_id']} has {count} of {len(self._items)} samples")
+        if self._told_otherwise:
+            self._refuse(
+                f"the memory of {self._run.spec.label} would have been told something else of "
+                f"{_few(self._told_otherwise, count)}, and what it did after that is not known"
+            )
+
+    def _item(self, sample: Mapping[str, Any]) -> Item:
+        step, item = self._items.get(sample["sample_id"], (-1, None))
+        place = (sample["stream_id"], sample["step"], sample["sample_hash"])
+        if item is None or place != (item.stream_id, step, item.content_hash):
+            self._refuse(f"sample {sample['sample_id']} is another one, or stands elsewhere")
+        return item
+
+    async def _play(self, item: Item, trace: Mapping[str, Any]) -> _Played:
+        """Take the recorded actions again."""
+        turns: list[dict[str, Any]] = json.loads(trace["trajectory"])
+        try:
+            played = await _replay(self._run.task, item, turns, trace["world_hash"])
+        except HarnessError as error:
+            self._refuse(f"sample {item.sample_id} cannot be scored: {error}")
+        if played is None:
+            self._refuse(f"the task tells or shows something else for sample {item.sample_id}")
+        return played
+
+    def _compare(self, sample: Mapping[str, Any], trace: Mapping[str, Any], now: _Played) -> None:
+        """Note where a stateful memory would have been told something else."""
+        if not self._stateful:
+            return
+        told = granted(self._run.task.options, now.score)
+        told_now = (dict(vars(told)), now.valid) if told else None
+        valid = [turn["valid"] for turn in json.loads(trace["trajectory"])]
+        told_then = (json.loads(trace["feedback"]), valid) if trace["feedback"] else None
+        if told_now != told_then:
+            self._told_otherwise.append(sample["sample_id"])
+
+    def _score(self, sample: dict[str, Any], trace: dict[str, Any], now: _Played) -> None:
+        before = dict(sample["metrics"])
+        metrics = rescored_metrics(before, now.valid, now.score)
+        outcome = (sample["score"], before.get("success"))
+        if outcome != (now.score.value, metrics["success"]):
+            self.changed.append(sample["sample_id"])
+        sample |= {"score": now.score.value, "metrics": list(metrics.items())}
+        turns = json.loads(trace["trajectory"])
+        accepted = [{**turn, "valid": one} for turn, one in zip(turns, now.valid, strict=True)]
+        trace["trajectory"] = json.dumps(accepted)
+
+    def _refuse(self, reason: str) -> NoReturn:
+        _again(self._spec, reason)
+
+
+@dataclass(frozen=True)
+class _Played:
+    """What the task's current code makes of recorded actions."""
+
+    score: Score
+    valid: list[bool]
+    """For each action, whether the world accepts it."""
+
+
+async def _replay(
+    task: StreamTask, item: Item, turns: Sequence[Mapping[str, Any]], world_hash: str | None
+) -> _Played | None:
+    """Take recorded actions in a fresh episode; None if the world is not what it was.
+
+    Whether the last action is accepted may differ: no method acted on it.
+    """
+    world = World(task, item)
+    try:
+        _, seen = await world.start()
+        valid = list[bool]()
+        for turn in turns:
+            if seen.done or seen.text != turn["observation"]:
+                return None
+            seen = await world.step(turn["action"])
+            valid.append(bool(seen.valid))
+        recorded = [bool(turn["valid"]) for turn in turns]
+        if world.shown_hash != world_hash or valid[:-1] != recorded[:-1]:
+            return None
+        return _Played(await world.score(), valid)
+    finally:
+        world.close()
+
+
+class _Unasked:
+    """Stands for every model and embedder: none is asked, so none has to be there."""
+
+    uses_base_url = True
+    abilities = frozenset(Ability)
+
+
+def _unasked(name: str, sweep: Sweep, kind: ModelKind) -> _Unasked:
+    del name, sweep, kind
+    return _Unasked()
+
+
+def _planned(spec: Path, row: Mapping[str, Any]) -> PlannedRun:
+    """The run as the current code plans it.
+
+    Raises:
+        UsageError: the task or the method cannot be opened, or it is other work than the run.
+    """
+    run_id = row["run_id"]
+    if not spec.is_file():
+        raise UsageError(f"{spec} is missing, which says what run {run_id} was; restore it.")
+    runs = expand(read_sweep({}, spec), _unasked).runs
+    if len(runs) != 1:
+        raise UsageError(f"{spec} is of {len(runs)} runs, not of run {run_id} alone; restore it.")
+    planned = runs[0]
+    if planned.spec.task_version != row["task_version"]:
+        was, now = row["task_version"], planned.spec.task_version
+        _again(spec, f"run {run_id} is of version {was} of {row['task']}, which is {now} now")
+    if planned.spec.work_key() != row["work_key"]:
+        _again(spec, f"run {run_id} was made with options that mean other work now")
+    if planned.data_hash() != row["content_hash"]:
+        _again(spec, f"the items of {row['task']} are not those of run {run_id}")
+    return planned
+
+
+def _nothing(row: Mapping[str, Any], run_id: str, note: str) -> Rescored:
+    metrics = dict(row["metrics"])
+    return Rescored(**_names(row), run_id=run_id, before=metrics, after=metrics, note=note)
+
+
+def _names(row: Mapping[str, Any]) -> dict[str, Any]:
+    names = {name: row[name] for name in ("task", "subset", "method", "model")}
+    return {**names, "rescored_from": row["run_id"], "n_samples": row["n_planned"]}
+
+
+def _record(sample: Mapping[str, Any]) -> SampleRecord:
+    """What totals and displays need of a row."""
+    names = ("sample_id", "sample_hash", "source_id", "stream_id", "step", "group", "score")
+    return SampleRecord(
+        **{name: sample[name] for name in names},
+        status=Status(sample["status"]),
+        metrics=dict(sample["metrics"]),
+        input_tokens=sample["input_tokens"],
+        output_tokens=sample["output_tokens"],
+    )
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise StorageError(f"cannot write {target}: {error.strerror}; make room.") from error
+
+
+def _few(names: Sequence[str], total: int) -> str:
+    shown = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+    return f"{len(names)} of {total} samples ({shown})"
+
+
+def _again(spec: Path, reason: str) -> NoReturn:
+    raise UsageError(f"{reason}; nothing was written. Run again: harness run --config {spec}")
