@@ -161,6 +161,18 @@ def memory(
     commands.print_memory(folder, run_id, stream=stream, at=at, between=diff, as_json=json_output)
 
 
+@app.command()
+def rescore(
+    run_id: Annotated[str, typer.Argument(help="A run, by id, its beginning or end, or 'latest'.")],
+    folder: ResultsOption = Path("results"),
+    json_output: JsonOption = False,
+) -> None:
+    """Score a run again after its task's scorer has changed; no model is asked."""
+    from harness import commands
+
+    commands.print_rescored(folder, run_id, as_json=json_output)
+
+
 models_app = typer.Typer(help="Models with files of their own: make them ready before a run.")
 app.add_typer(models_app, name="models")
 
@@ -198,6 +210,40 @@ def prepare_model(
 
     prepared = prepare.prepare(name, lambda text: typer.echo(text, err=True))
     typer.echo(json.dumps(asdict(prepared), indent=2) if json_output else prepared.folder)
+
+
+cache_app = typer.Typer(help="Answers that --cache keeps for all later runs.")
+app.add_typer(cache_app, name="cache")
+
+
+@cache_app.callback(invoke_without_command=True)
+def cache_(context: typer.Context, json_output: JsonOption = False) -> None:
+    """Answers that --cache keeps for all later runs; alone: say what is there."""
+    if context.invoked_subcommand is None:
+        cache_info(json_output)
+    elif json_output:
+        raise UsageError(f"write --json after {context.invoked_subcommand}.")
+
+
+@cache_app.command(name="info")
+def cache_info(json_output: JsonOption = False) -> None:
+    """Say where the answers are, how many of which model, and their size."""
+    from harness import commands
+
+    commands.print_cache(as_json=json_output)
+
+
+@cache_app.command(name="clear")
+def cache_clear(
+    model: Annotated[
+        str | None, typer.Option(help="Only the answers of this model, as info names it.")
+    ] = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Forget answers: all of them, or those of one model."""
+    from harness import commands
+
+    commands.clear_cache(model, as_json=json_output)
 
 
 @app.command()

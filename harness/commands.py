@@ -187,6 +187,67 @@ def print_memory(
         printer(view, console)
 
 
+def print_rescored(folder: Path, run_id: str, *, as_json: bool) -> None:
+    """Score a run again with the task's current code and print what became of it."""
+    from harness.progress import open_progress
+    from harness.rescore import rescore
+
+    with open_progress() as progress:
+        found = rescore(ResultsStore(folder), run_id, progress)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2))
+        return
+    if found.note:
+        typer.echo(found.note)
+        return
+    cells = [("metric", "before", "after")]
+    for name in dict.fromkeys(("score", *found.before, *found.after)):
+        before, after = found.before.get(name), found.after.get(name)
+        if name == "score" or before != after:
+            cells.append((name, _figure(before), _figure(after)))
+    typer.echo(f"{found.method} on {found.task}/{found.subset}, {found.model}")
+    _print_columns(cells)
+    few = ", ".join(found.changed) + (", ..." if found.n_changed > len(found.changed) else "")
+    typer.echo(
+        f"{found.n_changed} of {found.n_samples} samples changed{': ' if few else ''}{few}\n"
+        f"run {found.run_id}, rescored from {found.rescored_from}"
+    )
+
+
+def print_cache(*, as_json: bool) -> None:
+    """Print where the response cache is and what is in it."""
+    from harness.models import cache
+
+    found = cache.info()
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2))
+        return
+    typer.echo(f"{found.path}: {_answers(found.answers)}, {found.bytes / 1e6:.1f} MB")
+    if found.models:
+        _print_columns([("model", "answers"), *((k, str(n)) for k, n in found.models.items())])
+
+
+def clear_cache(model: str | None, *, as_json: bool) -> None:
+    """Forget answers of the response cache and print how many."""
+    from harness.models import cache
+
+    count = cache.clear(model)
+    if as_json:
+        typer.echo(json.dumps({"path": str(cache.cache_path()), "forgotten": count}, indent=2))
+    elif count is None:
+        typer.echo("the cache was damaged; it is gone, with all its answers")
+    else:
+        typer.echo(f"{_answers(count)} forgotten")
+
+
+def _answers(count: int) -> str:
+    return "1 answer" if count == 1 else f"{count} answers"
+
+
+def _figure(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"
+
+
 def _plain(view: Any) -> Any:
     """A dataclass, or a sequence of them, as JSON values."""
     return [asdict(one) for one in view] if isinstance(view, tuple) else asdict(view)

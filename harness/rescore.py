@@ -1,8 +1,8 @@
-"""Apply a changed scorer to a published run: what was done stays, what it is worth is computed anew.
+"""Apply a changed scorer to a published run: what was done stays, what it is worth is found anew.
 
-The plan is rebuilt from ``artifacts/RUN/spec.yaml``. Every answered sample becomes an episode of the
-task's current code, in which the recorded actions are taken one after another; no model is asked
-and none has to be installed. The result is a run of its own with the current code's hash and
+The plan is rebuilt from ``artifacts/RUN/spec.yaml``. Every answered sample becomes an episode of
+the task's current code, in which the recorded actions are taken one after another; no model is
+asked and none has to be installed. The result is a run of its own with the current code's hash and
 ``rescored_from``, so that the command which made the old one has nothing left to do.
 
 It is refused where the current code would have led elsewhere: other items, a world that tells or
@@ -19,10 +19,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from harness.errors import HarnessError, StorageError, UsageError
-from harness.executors import run_title
+from harness.executors import Progress, run_title
 from harness.models.base import Ability, ModelKind
 from harness.plan import PlannedRun, expand
 from harness.protocols.stream.loop import granted
@@ -31,8 +31,8 @@ from harness.protocols.stream.task import StreamTask
 from harness.protocols.stream.types import Item, Score
 from harness.protocols.stream.world import World
 from harness.results import provenance
-from harness.results.schema import SCHEMA_VERSION, RunStatus, SampleRecord, Scored, Status
-from harness.results.store import ResultsStore, Rows, RunSummary
+from harness.results.schema import SCHEMA_VERSION, RunStatus, SampleRecord, Status
+from harness.results.store import Attempt, ResultsStore, Rows, RunSummary
 from harness.results.streamed import stored_rows
 from harness.results.totals import Totals
 from harness.runner import described, method_code_hash, run_code_hash
@@ -64,22 +64,6 @@ class Rescored:
     """Why nothing was done."""
 
 
-class Progress(Protocol):
-    """Who wants to know how far the work is."""
-
-    def begin(self, run_id: str, label: str, total: int, finished: Sequence[Scored]) -> None:
-        """A run begins."""
-        ...
-
-    def advance(self, run_id: str, record: SampleRecord) -> None:
-        """A sample is finished."""
-        ...
-
-    def end(self, run_id: str) -> None:
-        """The run is written, or given up."""
-        ...
-
-
 def rescore(store: ResultsStore, wanted: str, progress: Progress) -> Rescored:
     """Score a published run again with the task's current code.
 
@@ -106,48 +90,15 @@ def rescore(store: ResultsStore, wanted: str, progress: Progress) -> Rescored:
     if code_hash == row["code_hash"]:
         return _nothing(row, found.run_id, "nothing to do: the scorer has not changed")
     if row["method_code_hash"] != method_code_hash(planned):
-        _again(spec, f"the code of {found.method} is not known to be that of run {found.run_id}")
+        _again(spec, f"run {found.run_id} was not made with this code of {found.method}")
     store.prepare()
-    claimed = store.claim(row["work_key"], code_hash, fresh=False)
-    if isinstance(claimed, RunSummary):
-        note = f"nothing to do: run {claimed.run_id} has the current code"
-        return _nothing(row, claimed.run_id, note)
-    # An unfinished attempt stays what it is.
-    claimed.journal.close()
-    attempt = store.claim(row["work_key"], code_hash, fresh=True)
+    attempt = _claim(store, row["work_key"], code_hash)
     if isinstance(attempt, RunSummary):
-        raise StorageError(f"run {attempt.run_id} was finished meanwhile; rescore again.")
+        note = f"nothing to do: run {attempt.run_id} has the current code"
+        return _nothing(row, attempt.run_id, note)
     with attempt.journal:
         work = _Work(planned, row, spec)
-        began = datetime.now(UTC)
-        folder = store.artifacts(attempt.run_id)
-        progress.begin(attempt.run_id, run_title(planned), planned.n_samples, ())
-        try:
-            stored = stored_rows(store, found.task, found.run_id)
-            with asyncio.Runner() as runner:
-                rows = work.rows(stored, attempt.run_id, runner, progress)
-                store.write_rows(attempt.run_id, found.task, rows)
-            _copy(spec, folder / spec.name)
-            ended = datetime.now(UTC)
-            new = {
-                **row,
-                **described(planned),
-                **provenance.of_this_process(),
-                "run_id": attempt.run_id,
-                "code_hash": code_hash,
-                "schema_version": SCHEMA_VERSION,
-                "started_at": began,
-                "finished_at": ended,
-                "wall_s": (ended - began).total_seconds(),
-                "metrics": list(work.totals.means().items()),
-                "rescored_from": found.run_id,
-            }
-            store.commit(new, attempt.journal)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        finally:
-            progress.end(attempt.run_id)
+        _publish(store, work, attempt, progress)
     return Rescored(
         **_names(row),
         run_id=attempt.run_id,
@@ -156,6 +107,49 @@ def rescore(store: ResultsStore, wanted: str, progress: Progress) -> Rescored:
         before=dict(row["metrics"]),
         after=work.totals.means(),
     )
+
+
+def _claim(store: ResultsStore, work_key: str, code_hash: str) -> Attempt | RunSummary:
+    """A new attempt, or a complete run with this code; an unfinished one stays what it is."""
+    known = {one.run_id for one in store.runs()}
+    claimed = store.claim(work_key, code_hash, fresh=False)
+    if isinstance(claimed, RunSummary) or claimed.run_id not in known:
+        return claimed
+    claimed.journal.close()
+    return store.claim(work_key, code_hash, fresh=True)
+
+
+def _publish(store: ResultsStore, work: _Work, attempt: Attempt, progress: Progress) -> None:
+    """Write the tables of the new run, or nothing."""
+    run, old, began = work.run, work.row, datetime.now(UTC)
+    folder = store.artifacts(attempt.run_id)
+    progress.begin(attempt.run_id, run_title(run), run.n_samples, ())
+    try:
+        stored = stored_rows(store, run.spec.task, old["run_id"])
+        with asyncio.Runner() as runner:
+            rows = work.rows(stored, attempt.run_id, runner, progress)
+            store.write_rows(attempt.run_id, run.spec.task, rows)
+        _copy(work.spec, folder / work.spec.name)
+        ended = datetime.now(UTC)
+        row = {
+            **old,
+            **described(run),
+            **provenance.of_this_process(),
+            "run_id": attempt.run_id,
+            "code_hash": attempt.code_hash,
+            "schema_version": SCHEMA_VERSION,
+            "started_at": began,
+            "finished_at": ended,
+            "wall_s": (ended - began).total_seconds(),
+            "metrics": list(work.totals.means().items()),
+            "rescored_from": old["run_id"],
+        }
+        store.commit(row, attempt.journal)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finally:
+        progress.end(attempt.run_id)
 
 
 class _Work:
@@ -170,9 +164,9 @@ class _Work:
     def __init__(self, run: PlannedRun, row: Mapping[str, Any], spec: Path) -> None:
         self.totals = Totals(one.name for one in run.task.metrics if one.higher_is_better)
         self.changed = list[str]()
-        self._run = run
-        self._row = row
-        self._spec = spec
+        self.run = run
+        self.row = row
+        self.spec = spec
         self._stateful = run.method.right.type.stateful
         self._told_otherwise = list[str]()
         self._items = {
@@ -197,7 +191,8 @@ class _Work:
             told = self._stateful and trace["feedback"] is not None
             if status is Status.OK or (status is Status.FAILED and told):
                 played = runner.run(self._play(item, trace))
-                self._compare(sample, trace, played)
+                if self._stateful and not self._told_the_same(trace, played):
+                    self._told_otherwise.append(item.sample_id)
                 if status is Status.OK:
                     self._score(sample, trace, played)
             sample |= item_fields(item)
@@ -210,10 +205,10 @@ class _Work:
                 one["run_id"] = run_id
             yield sample, trace, memory
         if count != len(self._items):
-            self._refuse(f"run {self._row['run_id']} has {count} of {len(self._items)} samples")
+            self._refuse(f"run {self.row['run_id']} has {count} of {len(self._items)} samples")
         if self._told_otherwise:
             self._refuse(
-                f"the memory of {self._run.spec.label} would have been told something else of "
+                f"the memory of {self.run.spec.label} would have been told something else of "
                 f"{_few(self._told_otherwise, count)}, and what it did after that is not known"
             )
 
@@ -228,23 +223,20 @@ class _Work:
         """Take the recorded actions again."""
         turns: list[dict[str, Any]] = json.loads(trace["trajectory"])
         try:
-            played = await _replay(self._run.task, item, turns, trace["world_hash"])
+            played = await _replay(self.run.task, item, turns, trace["world_hash"])
         except HarnessError as error:
             self._refuse(f"sample {item.sample_id} cannot be scored: {error}")
         if played is None:
             self._refuse(f"the task tells or shows something else for sample {item.sample_id}")
         return played
 
-    def _compare(self, sample: Mapping[str, Any], trace: Mapping[str, Any], now: _Played) -> None:
-        """Note where a stateful memory would have been told something else."""
-        if not self._stateful:
-            return
-        told = granted(self._run.task.options, now.score)
-        told_now = (dict(vars(told)), now.valid) if told else None
-        valid = [turn["valid"] for turn in json.loads(trace["trajectory"])]
-        told_then = (json.loads(trace["feedback"]), valid) if trace["feedback"] else None
-        if told_now != told_then:
-            self._told_otherwise.append(sample["sample_id"])
+    def _told_the_same(self, trace: Mapping[str, Any], now: _Played) -> bool:
+        """Whether the memory was told what it would be told now: the outcome, and the turns."""
+        then = json.loads(trace["feedback"]) if trace["feedback"] else None
+        told = granted(self.run.task.options, now.score)
+        if told is None or then is None:
+            return told is None and then is None
+        return dict(vars(told)) == then and now.valid == now.valid_then
 
     def _score(self, sample: dict[str, Any], trace: dict[str, Any], now: _Played) -> None:
         before = dict(sample["metrics"])
@@ -253,12 +245,11 @@ class _Work:
         if outcome != (now.score.value, metrics["success"]):
             self.changed.append(sample["sample_id"])
         sample |= {"score": now.score.value, "metrics": list(metrics.items())}
-        turns = json.loads(trace["trajectory"])
-        accepted = [{**turn, "valid": one} for turn, one in zip(turns, now.valid, strict=True)]
-        trace["trajectory"] = json.dumps(accepted)
+        turns = [{**turn, "valid": ok} for turn, ok in zip(now.turns, now.valid, strict=True)]
+        trace["trajectory"] = json.dumps(turns)
 
     def _refuse(self, reason: str) -> NoReturn:
-        _again(self._spec, reason)
+        _again(self.spec, reason)
 
 
 @dataclass(frozen=True)
@@ -266,8 +257,15 @@ class _Played:
     """What the task's current code makes of recorded actions."""
 
     score: Score
+    turns: Sequence[Mapping[str, Any]]
+    """As they were recorded."""
     valid: list[bool]
-    """For each action, whether the world accepts it."""
+    """For each action, whether the world accepts it now."""
+
+    @property
+    def valid_then(self) -> list[bool]:
+        """The same as it was recorded."""
+        return [bool(turn["valid"]) for turn in self.turns]
 
 
 async def _replay(
@@ -289,7 +287,7 @@ async def _replay(
         recorded = [bool(turn["valid"]) for turn in turns]
         if world.shown_hash != world_hash or valid[:-1] != recorded[:-1]:
             return None
-        return _Played(await world.score(), valid)
+        return _Played(await world.score(), turns, valid)
     finally:
         world.close()
 

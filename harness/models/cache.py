@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data import cache_dir
-from harness.errors import StorageError, UsageError
+from harness.errors import StorageError, UnknownName, UsageError
 from harness.models.base import ModelIdentity
 from harness.models.chat import ChatRequest, ChatResponse
 
@@ -78,15 +78,15 @@ class ResponseCache:
             return found
         other = self._under_way.get(key)
         if other is not None:
-            # If the one who buys fails or is cancelled, each of the waiting asks for itself.
-            response = await asyncio.wait({other}) and _result(other)
+            await asyncio.wait({other})
+            response = _result(other)
             if response is not None:
                 return replace(response, cached=True)
-            return await buy(request)
+            # Who bought has failed or was cancelled: each of the waiting asks for itself.
+            return await self._bought(key, request, buy)
         promise = self._under_way[key] = asyncio.get_running_loop().create_future()
         try:
-            response = await buy(request)
-            self._write(key, response)
+            response = await self._bought(key, request, buy)
             promise.set_result(response)
         finally:
             promise.cancel()
@@ -96,6 +96,13 @@ class ResponseCache:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    async def _bought(
+        self, key: str, request: ChatRequest, buy: Callable[[ChatRequest], Awaitable[ChatResponse]]
+    ) -> ChatResponse:
+        response = await buy(request)
+        self._write(key, response)
+        return response
 
     def _read(self, key: str) -> ChatResponse | None:
         try:
@@ -127,30 +134,50 @@ def info() -> CacheInfo:
     except sqlite3.Error as error:
         raise _unusable(error) from error
     models = {str(model): int(count) for model, count in rows}
-    return CacheInfo(str(path), path.stat().st_size, sum(models.values()), models)
+    size = sum(one.stat().st_size for one in _files(path) if one.is_file())
+    return CacheInfo(str(path), size, sum(models.values()), models)
 
 
-def clear(model: str | None = None) -> int:
-    """Forget all answers, or those of one model; returns how many (-1: unknown, it was damaged)."""
+def clear(model: str | None = None) -> int | None:
+    """Forget all answers, or those of one model, by the name that `info` gives it.
+
+    Returns:
+        How many; None where the file was damaged and is gone, whatever was in it.
+
+    Raises:
+        UnknownName: there is no answer of this model.
+        UsageError: the file cannot be changed.
+    """
     path = cache_path()
+    if model is not None and model not in info().models:
+        raise UnknownName("model of the response cache", model, info().models)
     if not path.is_file():
         return 0
     try:
         with closing(_open(path)) as connection:
             if model is None:
-                count = int(connection.execute("select count(*) from answers").fetchone()[0])
-                connection.execute("delete from answers")
+                done = connection.execute("delete from answers")
             else:
                 done = connection.execute("delete from answers where model = ?", (model,))
-                count = done.rowcount
             connection.execute("vacuum")
-            return count
+            return done.rowcount
     except sqlite3.DatabaseError as error:
         if model is not None or isinstance(error, sqlite3.OperationalError):
             raise _unusable(error) from error
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        return -1
+        return _delete(path)
+
+
+def _delete(path: Path) -> None:
+    try:
+        for one in _files(path):
+            one.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unusable(error) from error
+
+
+def _files(path: Path) -> tuple[Path, ...]:
+    """The file, and those that SQLite lays beside it."""
+    return tuple(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
 
 
 def _open(path: Path) -> sqlite3.Connection:

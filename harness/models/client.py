@@ -251,8 +251,9 @@ class StreamClient:
         )
         # One token was written after the prompt, since servers do not agree on zero.
         scored = response.logprobs[:-1]
-        if any("\ufffd" in one.token for one in scored):
-            # A character in several tokens: characters cannot be counted, so tokens are.
+        if "".join(one.token for one in scored) != context + continuation:
+            # A character in several tokens, or a token that marks the beginning: tokens that do not
+            # spell the text cannot be found by its length, so those of the context are counted.
             head = await self._ask(phase, messages=(), prompt=context, max_tokens=1)
             return _loglikelihood(scored[head.input_tokens :])
         return _loglikelihood(_after(scored, len(context)))
