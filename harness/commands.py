@@ -29,6 +29,8 @@ async def run_sweep(sweep: Sweep, *, as_json: bool) -> int:
         typer.echo(
             f"shard {sweep.shard} has no run; the sweep has fewer runs than parts.", err=True
         )
+        if as_json:
+            typer.echo("[]")
         return 0
     if not plan.runnable:
         reasons = dict.fromkeys(f"{run.spec.label} {run.skipped}" for run in plan.runs)

@@ -77,7 +77,7 @@ class Plan:
     def ceilings(self) -> Ceilings:
         """What may be spent from now on."""
         sweep = self.sweep
-        time_s = seconds(sweep.max_time) if sweep.max_time else None
+        time_s = None if sweep.max_time is None else seconds(sweep.max_time)
         return Ceilings(sweep.max_tokens_total, sweep.max_cost, time_s)
 
     def smallest_p(self) -> float:
@@ -250,7 +250,7 @@ def _lacks(method: Method, sampling: Sampling, model: ChatModel) -> str:
 
 
 def _prices(sweep: Sweep, models: Sequence[str]) -> dict[str, Price]:
-    prices = read_prices(sweep.prices) if sweep.prices else {}
+    prices = {} if sweep.prices is None else read_prices(sweep.prices)
     if sweep.max_cost is not None:
         for model in models:
             if price_of(model, prices) is None:
@@ -259,7 +259,7 @@ def _prices(sweep: Sweep, models: Sequence[str]) -> dict[str, Price]:
                     f"--max-cost needs the price of '{model}'; add a line "
                     f"'{model}: {{input: 0.15, output: 0.60}}' (per million tokens) to {where}."
                 )
-    if sweep.max_time:
+    if sweep.max_time is not None:
         seconds(sweep.max_time)
     return prices
 

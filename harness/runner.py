@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -125,6 +126,7 @@ class Execution:
         self._store = store
         self._sweep = sweep
         self._engine = engine
+        self._sampling = Sampling.model_validate(run.spec.sampling)
         self._past = self._read_journal()
         engine.gate.note(self._past.paid_input_tokens, self._past.paid_output_tokens)
         self._began = time.perf_counter()
@@ -153,17 +155,18 @@ class Execution:
             MethodError: a memory does not come back as it was committed.
         """
         for stream_id, items in self.run.streams:
+            dumps = self._store.artifacts(self.run_id) / "dumps" / _safe(stream_id)
             steps = list(enumerate(items))
             remaining = [(s, one) for s, one in steps if one.sample_id not in self._past.finished]
             if not remaining:
                 continue
             if not self.run.method.right.type.stateful:
                 for step_item in remaining:
-                    lane = self._lane(stream_id, on_sample)
+                    lane = self._lane(stream_id, dumps, on_sample)
                     lane.items = [step_item]
                     yield lane
                 continue
-            lane = self._lane(stream_id, on_sample)
+            lane = self._lane(stream_id, dumps, on_sample)
             lane.items = remaining
             await self._restore(lane, items)
             yield lane
@@ -190,14 +193,13 @@ class Execution:
         """Release the journal."""
         self._journal.close()
 
-    def _lane(self, stream_id: str, on_sample: OnSample) -> Lane:
+    def _lane(self, stream_id: str, dumps: Path, on_sample: OnSample) -> Lane:
         run, seed_text = self.run, self.run.spec.seed_text(stream_id)
         settings = run.task.options
-        sampling = Sampling.model_validate(run.spec.sampling)
         stateful = run.method.right.type.stateful
         client = StreamClient(
             self._engine.gate,
-            sampling,
+            self._sampling,
             seed_text,
             self._record_call,
             f"{self.run_id}/{stream_id}" if stateful else "",
@@ -228,7 +230,7 @@ class Execution:
             answered=self._past.answered,
             attempts=self._past.tries,
             commit=commit,
-            dumps=self._store.artifacts(self.run_id) / "dumps" / _safe(stream_id),
+            dumps=dumps,
         )
 
     def _ranker(self) -> Ranker:

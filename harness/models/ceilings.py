@@ -17,7 +17,8 @@ from typing import Any
 from harness.errors import CeilingReached, UsageError
 from harness.models.base import ModelRequest
 
-_SPAN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_SPAN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,9 @@ def seconds(text: str) -> float:
     Raises:
         UsageError: it is none of them, or nothing.
     """
-    found = _SPAN.fullmatch(text.strip())
+    span = text.strip()
+    # A number alone is seconds; after a unit it could be anything, as in 1h30.
+    found = _SPAN.fullmatch(f"{span}s" if _NUMBER.fullmatch(span) else span)
     parts = [float(part or 0) for part in found.groups()] if found else []
     total = sum(part * unit for part, unit in zip(parts, (86400, 3600, 60, 1), strict=False))
     if not total:

@@ -13,6 +13,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from functools import cache
 from typing import Any, Literal, Self
 
 from pydantic import Field
@@ -201,12 +202,17 @@ class ChatRequest:
             list(self.stop),
             self.seed,
         ]
+        # Fields that came later count where they are set, so that older journals are still read.
         later = {
-            one.name: getattr(self, one.name)
-            for one in fields(self)[6:]
-            if one.compare and getattr(self, one.name) != one.default
+            name: getattr(self, name)
+            for name, default in _later_fields()
+            if getattr(self, name) != default
         }
-        called = [message.as_json() for message in self.messages if len(message.as_json()) > 2]
+        called = [
+            message.as_json()
+            for message in self.messages
+            if message.tool_calls or message.tool_call_id
+        ]
         if later or called:
             first += [{name: repr(value) for name, value in later.items()}, called]
         return hashlib.sha256(json.dumps(first).encode()).hexdigest()[:24]
@@ -228,6 +234,11 @@ class ChatRequest:
             Ability.TRUNCATION: self.overflow is not Overflow.REFUSE,
         }
         return {ability for ability, wanted in needed.items() if wanted}
+
+
+@cache
+def _later_fields() -> tuple[tuple[str, Any], ...]:
+    return tuple((one.name, one.default) for one in fields(ChatRequest)[6:] if one.compare)
 
 
 @dataclass(frozen=True)

@@ -252,8 +252,8 @@ class StreamClient:
         # One token was written after the prompt, since servers do not agree on zero.
         scored = response.logprobs[:-1]
         if "".join(one.token for one in scored) != context + continuation:
-            # A character in several tokens, or a token that marks the beginning: tokens that do not
-            # spell the text cannot be found by its length, so those of the context are counted.
+            # Tokens that do not spell the text, such as one that marks its beginning, cannot be
+            # found by its length, so those of the context are counted.
             head = await self._ask(phase, messages=(), prompt=context, max_tokens=1)
             return _loglikelihood(scored[head.input_tokens :])
         return _loglikelihood(_after(scored, len(context)))
@@ -316,12 +316,15 @@ class StreamClient:
 
 
 def _after(tokens: Sequence[TokenLogprob], begin: int) -> Sequence[TokenLogprob]:
-    """The tokens that end behind the first `begin` characters."""
+    """The tokens that start or end behind the first `begin` characters.
+
+    A token that is only a part of a character has no text; the last part of it has.
+    """
     at = 0
     for number, one in enumerate(tokens):
-        at += len(one.token)
-        if at > begin:
+        if at >= begin or at + len(one.token) > begin:
             return tokens[number:]
+        at += len(one.token)
     return ()
 
 

@@ -11,11 +11,15 @@ import contextlib
 import fcntl
 import os
 import secrets
+import sys
+import threading
 import time
 import uuid
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -143,6 +147,7 @@ class ResultsStore:
         Raises:
             ResultsError: the folder cannot be made or written to.
         """
+        _settle_arrow()
         try:
             for name in ("runs", "samples", "traces", "artifacts", "journal"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
@@ -436,6 +441,38 @@ class ResultsStore:
         with (self.root / "journal" / ".claim").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+@cache
+def _settle_arrow() -> None:
+    """Let pyarrow build arrays without importing pandas, which costs 40 MB and a quarter second.
+
+    It looks for pandas once, at its first array, to recognise data frames; there are none here.
+    Whoever converts to pandas later makes it look again.
+    """
+    import pyarrow as pa
+
+    if "pandas" in sys.modules:
+        return
+    absent = _NoPandas()
+    sys.meta_path.insert(0, absent)
+    try:
+        pa.array([""])
+    finally:
+        sys.meta_path.remove(absent)
+
+
+class _NoPandas(MetaPathFinder):
+    """Hides pandas from the thread that made this."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        """Find nothing, and refuse to let others find pandas."""
+        del path, target
+        if fullname == "pandas" and threading.get_ident() == self._thread:
+            raise ModuleNotFoundError("pandas is not wanted here", name=fullname)
 
 
 def _is_held(path: Path) -> bool:
