@@ -18,9 +18,9 @@ from harness import options, plugin_file
 from harness.data import content_hash
 from harness.errors import HarnessError, UsageError
 from harness.methods import Method, resolve
-from harness.models.base import Ability, ModelKind, ModelRequest
+from harness.models.base import ModelKind, ModelRequest
 from harness.models.ceilings import Ceilings, Price, price_of, read_prices, seconds
-from harness.models.chat import ChatModel, Overflow, Sampling
+from harness.models.chat import ChatModel, Sampling
 from harness.models.embedders import RankingModel
 from harness.protocols.stream.task import StreamTask
 from harness.protocols.stream.types import Item
@@ -241,8 +241,7 @@ def _open_models(
 def _lacks(method: Method, sampling: Sampling, model: ChatModel) -> str:
     """What a method or a setting asks for and the model cannot give."""
     wanted = {ability for part in method.parts for ability in part.type.abilities}
-    if sampling.overflow is not Overflow.REFUSE:
-        wanted.add(Ability.TRUNCATION)
+    wanted |= sampling.abilities()
     lacking = sorted(wanted - type(model).abilities)
     if not lacking:
         return ""

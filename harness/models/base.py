@@ -31,6 +31,7 @@ class Ability(StrEnum):
     SCHEMA = "output that follows a JSON schema"
     GRAMMAR = "output out of given choices or of a regular expression"
     TOOLS = "tool calls"
+    PENALTIES = "presence and frequency penalties"
     TRUNCATION = "truncation of a prompt that is too long"
 
 

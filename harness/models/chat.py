@@ -153,6 +153,14 @@ class Sampling(Options):
         """Whether equal requests have equal answers by intent."""
         return self.temperature == 0
 
+    def abilities(self) -> set[Ability]:
+        """What an engine has to be able to do to follow these settings."""
+        needed = {
+            Ability.PENALTIES: bool(self.presence_penalty or self.frequency_penalty),
+            Ability.TRUNCATION: self.overflow is not Overflow.REFUSE,
+        }
+        return {ability for ability, wanted in needed.items() if wanted}
+
     def given(self) -> dict[str, Any]:
         """The settings as values; those that came later only where they differ from the default.
 
@@ -231,6 +239,7 @@ class ChatRequest:
             Ability.SCHEMA: isinstance(self.form, Schema),
             Ability.GRAMMAR: isinstance(self.form, Choices | Pattern),
             Ability.TOOLS: bool(self.tools),
+            Ability.PENALTIES: bool(self.presence_penalty or self.frequency_penalty),
             Ability.TRUNCATION: self.overflow is not Overflow.REFUSE,
         }
         return {ability for ability, wanted in needed.items() if wanted}

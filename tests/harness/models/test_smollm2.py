@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import EndpointError, PromptTooLong, UsageError
 from harness.models.base import ModelRequest
-from harness.models.chat import ChatRequest, Message
+from harness.models.chat import ChatRequest, Message, Overflow
 from harness.models.smollm2 import SmolLM2, prepare
 from harness.models.wheels import SMOLLM2
 
@@ -142,6 +142,28 @@ def test_a_prompt_beyond_the_window_is_refused(model):
         ask(model, question("word " * 9000))
     with pytest.raises(PromptTooLong, match="answer of 8192"):
         ask(model, question("Hi", max_tokens=8192))
+
+
+@local
+@pytest.mark.parametrize("overflow", [Overflow.KEEP_END, Overflow.KEEP_START])
+def test_a_prompt_beyond_the_window_is_cut_where_that_is_asked_for(model, overflow):
+    long = question("word " * 200, max_tokens=8100, stop=("e", "a", "o"), overflow=overflow)
+    (answer,) = ask(model, long)
+    assert answer.truncated
+    assert answer.input_tokens == 92
+
+
+@local
+def test_settings_of_drawing_reach_the_model(model):
+    drawn = {"temperature": 5.0, "seed": 3, "max_tokens": 8}
+    (greedy,) = ask(model, question(COUNT.messages[0].content, max_tokens=8))
+    (narrow,) = ask(model, question(COUNT.messages[0].content, top_k=1, **drawn))
+    (likely,) = ask(model, question(COUNT.messages[0].content, min_p=1.0, **drawn))
+    (wide,) = ask(model, question(COUNT.messages[0].content, **drawn))
+    assert greedy.text == narrow.text == likely.text != wide.text
+    (plain,) = ask(model, CAPITAL)
+    (penalised,) = ask(model, question(CAPITAL.messages[0].content, repetition_penalty=50.0))
+    assert penalised.text != plain.text
 
 
 @local

@@ -211,6 +211,7 @@ def test_what_a_request_needs_is_known_before_it_is_sent():
         tools=(ADD,),
         logprobs=0,
         score_prompt=True,
+        presence_penalty=0.5,
         overflow=Overflow.KEEP_END,
     )
     assert everything.abilities() == set(Ability) - {Ability.SCHEMA}
