@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from harness.errors import UsageError
-from harness.plan import Plan, expand
+from harness.plan import Plan, expand, task_name
 from harness.results.schema import RunStatus
 from harness.results.store import ResultsStore, RunSummary
 from harness.sweep import Sweep
@@ -287,7 +287,8 @@ def _print_outcomes(outcomes: list[Any], sweep: Sweep) -> None:
             )
         )
     _print_columns(cells)
-    typer.echo(f"\nleaderboard: harness leaderboard {sweep.task} --results {sweep.results}")
+    board = task_name(sweep.task)
+    typer.echo(f"\nleaderboard: harness leaderboard {board} --results {sweep.results}")
 
 
 def _result_cells(run: RunSummary) -> tuple[str, ...]:

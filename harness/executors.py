@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -32,6 +32,7 @@ from harness.protocols.stream.loop import Lane, run_lane
 from harness.results.schema import RunStatus, SampleRecord, Scored, Status
 from harness.results.store import Attempt, JournalHeld, ResultsStore, RunSummary
 from harness.runner import Engine, Execution, run_code_hash
+from harness.sweep import Sweep
 
 
 class Progress(Protocol):
@@ -110,18 +111,17 @@ class LocalExecutor:
                     stack.callback(claimed.journal.close)
                     attempts.append((position, run, claimed))
             ceilings = plan.ceilings()
-            engines = await self._start(plan, [run for _, run, _ in attempts], stack, ceilings)
             for outcome in outcomes.values():
                 _charge(outcome, plan, ceilings)
-            places = Places(plan.sweep.max_in_flight)
             # Streams are sequential, so they get their places before items that can wait.
             attempts.sort(key=lambda one: not one[1].method.right.type.stateful)
-            jobs = [
-                self._run(run, attempt, plan, engines[run.spec.model], places)
-                for _, run, attempt in attempts
-            ]
-            for (position, _, _), outcome in zip(attempts, await _all(jobs), strict=True):
-                outcomes[position] = outcome
+            runs = [run for _, run, _ in attempts]
+            ranking = await self._start_embedder(plan.sweep, runs, stack)
+            for models in self._groups(plan.sweep, runs):
+                mine = [one for one in attempts if one[1].spec.model in models]
+                done = await self._run_group(plan, mine, models, ranking, ceilings)
+                for (position, _, _), outcome in zip(mine, done, strict=True):
+                    outcomes[position] = outcome
         return [outcomes[position] for position in sorted(outcomes)]
 
     def _claim(self, run: PlannedRun, *, fresh: bool) -> Attempt | RunOutcome:
@@ -143,41 +143,64 @@ class LocalExecutor:
             )
         return claimed
 
-    async def _start(
-        self,
-        plan: Plan,
-        runs: Sequence[PlannedRun],
-        stack: AsyncExitStack,
-        ceilings: Ceilings,
-    ) -> dict[str, Engine]:
-        """Start every model and the embedder that the runs need, by the model's name."""
-        sweep = plan.sweep
-        host = Host(self._store.root / "logs", self._progress.status)
-        ranking: RankingModel | None = None
-        ranking_identity: ModelIdentity | None = None
-        engines = dict[str, Engine]()
-        if any(run.spec.embedder for run in runs):
-            embedder: RankingModel = self._open(sweep.embedder, sweep, ModelKind.EMBEDDER)
-            stack.push_async_callback(embedder.close)
-            self._progress.status(f"starting embedder {sweep.embedder} ...")
-            ranking, ranking_identity = embedder, await embedder.start(host)
+    async def _start_embedder(
+        self, sweep: Sweep, runs: Sequence[PlannedRun], stack: AsyncExitStack
+    ) -> tuple[RankingModel, ModelIdentity] | None:
+        """Start the embedder if a run needs similarities."""
+        if not any(run.spec.embedder for run in runs):
+            return None
+        embedder: RankingModel = self._open(sweep.embedder, sweep, ModelKind.EMBEDDER)
+        stack.push_async_callback(embedder.close)
+        self._progress.status(f"starting embedder {sweep.embedder} ...")
+        return embedder, await embedder.start(self._host())
+
+    def _groups(self, sweep: Sweep, runs: Sequence[PlannedRun]) -> list[dict[str, ChatModel]]:
+        """Models that may be up at the same time; one that takes the machine is a group alone."""
+        shared, alone = dict[str, ChatModel](), list[dict[str, ChatModel]]()
         for name in dict.fromkeys(run.spec.model for run in runs):
             model: ChatModel = self._open(name, sweep, ModelKind.CHAT)
-            stack.push_async_callback(model.close)
-            self._progress.status(f"starting model {name} ...")
-            identity = await model.start(host)
-            cache = ResponseCache(identity) if sweep.cache else None
-            if cache is not None:
-                stack.callback(cache.close)
-            gate = Gate(
-                model,
-                sweep.max_in_flight,
-                ceilings=ceilings,
-                price=price_of(name, plan.prices),
-                cache=cache,
+            if model.takes_the_machine:
+                alone.append({name: model})
+            else:
+                shared[name] = model
+        return [shared, *alone] if shared else alone
+
+    async def _run_group(
+        self,
+        plan: Plan,
+        attempts: Sequence[tuple[int, PlannedRun, Attempt]],
+        models: Mapping[str, ChatModel],
+        ranking: tuple[RankingModel, ModelIdentity] | None,
+        ceilings: Ceilings,
+    ) -> list[RunOutcome]:
+        """Start models, execute the runs that name them, and close the models."""
+        sweep, engines = plan.sweep, dict[str, Engine]()
+        async with AsyncExitStack() as stack:
+            for name, model in models.items():
+                stack.push_async_callback(model.close)
+                self._progress.status(f"starting model {name} ...")
+                identity = await model.start(self._host())
+                cache = ResponseCache(identity) if sweep.cache else None
+                if cache is not None:
+                    stack.callback(cache.close)
+                gate = Gate(
+                    model,
+                    sweep.max_in_flight,
+                    ceilings=ceilings,
+                    price=price_of(name, plan.prices),
+                    cache=cache,
+                )
+                engines[name] = Engine(gate, identity, *(ranking or (None, None)))
+            places = Places(sweep.max_in_flight)
+            return await _all(
+                [
+                    self._run(run, attempt, plan, engines[run.spec.model], places)
+                    for _, run, attempt in attempts
+                ]
             )
-            engines[name] = Engine(gate, identity, ranking, ranking_identity)
-        return engines
+
+    def _host(self) -> Host:
+        return Host(self._store.root / "logs", self._progress.status)
 
     async def _run(
         self,

@@ -122,6 +122,17 @@ def test_one_server_serves_a_sweep_and_ends_with_it(fake, tmp_path, undisturbed)
     fake.assert_no_orphans()
 
 
+def test_servers_of_different_models_take_turns(fake, tmp_path):
+    more = ("--model", "vllm:org/other", "--method", "baseline", "--limit", "2")
+    done = harness(*fake.arguments(tmp_path / "r", *more), env=fake.env)
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    first = next(n for n, line in enumerate(lines) if "baseline: 2 of 2" in line)
+    second = next(n for n, line in enumerate(lines) if "vLLM starts org/other" in line)
+    assert first < second
+    fake.assert_no_orphans()
+
+
 def test_batch_invariance_is_in_the_row(fake, tmp_path):
     arguments = fake.arguments(tmp_path / "r", "--method", "baseline", "--limit", "1")
     done = harness(*arguments, env=fake.env | {"VLLM_BATCH_INVARIANT": "1"})

@@ -108,6 +108,11 @@ class Model(ABC):
     @abstractmethod
     def __init__(self, request: ModelRequest) -> None: ...
 
+    @property
+    def takes_the_machine(self) -> bool:
+        """Whether nothing else of its kind fits beside it: the models of a sweep take turns."""
+        return False
+
     @abstractmethod
     async def start(self, host: Host = NO_HOST) -> ModelIdentity:
         """Make the model ready.

@@ -93,6 +93,11 @@ class VLLM(ChatModel):
         replicas = Replicas([self._managed.endpoint], self._options, self._managed.recover)
         self._wire = Wire(self._managed.served_name, replicas)
 
+    @property
+    def takes_the_machine(self) -> bool:
+        """A server that is started here takes most of the memory, a running one takes none."""
+        return self._managed is not None
+
     def requirements(self) -> tuple[Need, ...]:
         """The package, unless another interpreter or a running server has it."""
         return () if self._managed is None or self._options.python else self.needs
