@@ -23,8 +23,8 @@ check: $(VENV)/.dev  ## lint, format, strict types
 	ln -sfn ../../harness build/types/harness
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: $(VENV)/.dev  ## the harness's own cost, against a server that answers at once
-	$(BIN)/python benchmarks/overhead.py
+bench: $(VENV)/.dev  ## what the harness costs beside others; make bench BENCH="--no-peers --repeats 3"
+	$(BIN)/python -m benchmarks $(BENCH)
 
 clean:
 	rm -rf $(VENV) build *.egg-info

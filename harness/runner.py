@@ -6,13 +6,11 @@ they finish, and publishes the tables. It knows the stream protocol only through
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +34,7 @@ from harness.protocols.stream.method import Agent, Memory, MemoryContext
 from harness.protocols.stream.settings import TieBreak
 from harness.protocols.stream.types import Delta, Entry, Item
 from harness.results import provenance
+from harness.results.past import Kept, Past, vector_record
 from harness.results.schema import SCHEMA_VERSION, RunStatus, SampleRecord, Status
 from harness.results.store import Attempt, ResultsStore
 from harness.results.totals import Totals
@@ -52,40 +51,6 @@ OnSample = Callable[[SampleRecord], None]
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What is remembered of a sample that the journal holds."""
-
-    status: Status
-    score: float | None
-    stream_id: str
-    step: int
-    offset: int
-    """Where its record stands in the journal."""
-
-
-@dataclass
-class _Past:
-    """What the journal says of this execution and earlier ones of the same attempt."""
-
-    finished: dict[str, Kept] = field(default_factory=dict[str, Kept])
-    errors: dict[str, Kept] = field(default_factory=dict[str, Kept])
-    """Samples whose last try failed, to be tried again."""
-    tries: Counter[str] = field(default_factory=Counter[str])
-    answered: dict[str, list[Mapping[str, Any]]] = field(
-        default_factory=dict[str, list[Mapping[str, Any]]]
-    )
-    vectors: dict[str, NDArray[np.float32]] = field(
-        default_factory=dict[str, "NDArray[np.float32]"]
-    )
-    """Bought embeddings by text."""
-    paid_input_tokens: int = 0
-    paid_output_tokens: int = 0
-    started_at: str = ""
-    engine: list[list[str]] = field(default_factory=list[list[str]])
-    """What the run was begun with, as `Engine.as_json` says it."""
-
-
-@dataclass(frozen=True)
 class Engine:
     """What a run works with, started."""
 
@@ -95,11 +60,13 @@ class Engine:
     """None where no method needs similarities."""
     ranking_identity: ModelIdentity | None = None
 
-    def as_json(self) -> list[list[str]]:
-        """What must not change within a run: ids, revisions, and the engine of the model."""
-        found = [[self.identity.id, self.identity.revision, self.identity.engine]]
+    def as_json(self) -> list[str]:
+        """What must not change within a run: ids, revisions, the engine and what it was told."""
+        model = self.identity
+        settings = [f"{name}={value}" for name, value in sorted(model.decisive().items())]
+        found = [" ".join([model.id, model.revision, model.engine, *settings])]
         if self.ranking_identity:
-            found.append([self.ranking_identity.id, self.ranking_identity.revision])
+            found.append(f"{self.ranking_identity.id} {self.ranking_identity.revision}")
         return found
 
 
@@ -127,7 +94,7 @@ class Execution:
         self._sweep = sweep
         self._engine = engine
         self._sampling = Sampling.model_validate(run.spec.sampling)
-        self._past = self._read_journal()
+        self._past = Past.read(attempt.journal)
         engine.gate.note(self._past.paid_input_tokens, self._past.paid_output_tokens)
         self._began = time.perf_counter()
         if not self._past.started_at:
@@ -217,7 +184,7 @@ class Execution:
 
         def commit(record: SampleRecord) -> None:
             offset = self._journal.append({"kind": "sample", "record": record.as_json()})
-            _keep(self._past, record, offset)
+            self._past.keep(record, offset)
             on_sample(record)
 
         agent, memory = _construct(run, context)
@@ -245,14 +212,13 @@ class Execution:
 
     def _record_call(self, record: Mapping[str, Any]) -> None:
         self._journal.append(record)
-        _pay(self._past, record["response"])
+        self._past.pay(record["response"])
 
     def _record(self, kept: Kept) -> SampleRecord:
         return SampleRecord.read(self._journal.record_at(kept.offset)["record"])
 
     def _record_vector(self, text: str, vector: NDArray[np.float32]) -> None:
-        data = base64.b64encode(vector.astype("<f4").tobytes()).decode()
-        self._journal.append({"kind": "vector", "text": text, "data": data})
+        self._journal.append(vector_record(text, vector))
 
     async def _restore(self, lane: Lane, items: tuple[Item, ...]) -> None:
         """Bring a lane's memory to the last commit of its stream."""
@@ -267,26 +233,6 @@ class Execution:
         if last is not None:
             expected = str(last.memory["fingerprint"])
             await restore_memory(lane.memory, entries, last.step, expected, lane.dumps)
-
-    def _read_journal(self) -> _Past:
-        past = _Past()
-        for offset, record in self._journal.records():
-            if record["kind"] == "run":
-                past.started_at = record["summary"]["started_at"]
-            elif record["kind"] == "call":
-                past.answered.setdefault(record["item"], []).append(record)
-                _pay(past, record["response"])
-            elif record["kind"] == "engine":
-                past.engine = record["engine"]
-            elif record["kind"] == "vector":
-                past.vectors[record["text"]] = _vector(record["data"])
-            elif record["kind"] == "sample":
-                sample = SampleRecord.read(record["record"])
-                past.tries[sample.sample_id] += 1
-                _keep(past, sample, offset)
-                if sample.status is not Status.ERROR:
-                    past.answered.pop(sample.sample_id, None)
-        return past
 
     def _summary(self) -> dict[str, Any]:
         spec = self.run.spec
@@ -409,24 +355,8 @@ def method_code_hash(run: PlannedRun) -> str:
     return provenance.code_hash([part.type for part in run.method.parts], run.method.needs)
 
 
-def _words(engine: list[list[str]]) -> str:
-    return " and ".join(" ".join(part for part in one if part) for one in engine) or "nothing"
-
-
-def _keep(past: _Past, record: SampleRecord, offset: int) -> None:
-    kept = Kept(record.status, record.score, record.stream_id, record.step, offset)
-    if record.status is Status.ERROR:
-        past.errors[record.sample_id] = kept
-        return
-    past.errors.pop(record.sample_id, None)
-    past.finished[record.sample_id] = kept
-
-
-def _pay(past: _Past, response: Mapping[str, Any]) -> None:
-    """Count what was computed; an answer out of the cache was not."""
-    if not response.get("cached"):
-        past.paid_input_tokens += response["input_tokens"]
-        past.paid_output_tokens += response["output_tokens"]
+def _words(engine: list[str]) -> str:
+    return " and ".join(" ".join(one.split()) for one in engine) or "nothing"
 
 
 def _construct(run: PlannedRun, context: MemoryContext) -> tuple[Agent, Memory]:
@@ -442,12 +372,6 @@ def _construct(run: PlannedRun, context: MemoryContext) -> tuple[Agent, Memory]:
         raise MethodError(
             f"method '{run.spec.label}' cannot be constructed: {type(error).__name__}: {error}"
         ) from error
-
-
-def _vector(data: str) -> NDArray[np.float32]:
-    import numpy as np
-
-    return np.frombuffer(base64.b64decode(data), dtype="<f4")
 
 
 def _delta(record: SampleRecord) -> Delta:

@@ -12,6 +12,13 @@ from typing import Any, ClassVar
 from harness.options import NoOptions, Options
 from harness.registry import About, Need
 
+_OPERATIONAL = {
+    *("log", "servers", "gpu_memory_utilization", "kv_cache_memory_bytes", "swap_space"),
+    *("cpu_offload_gb", "max_num_seqs", "max_num_batched_tokens", "enable_prefix_caching"),
+    *("enable_log_requests", "disable_log_stats", "uvicorn_log_level"),
+}
+"""Settings that say where and how fast, not what."""
+
 
 class ModelKind(StrEnum):
     """What a model is for; a protocol asks for one."""
@@ -44,7 +51,11 @@ class ModelIdentity:
     engine: str
     engine_version: str
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What else decides answers, as far as it is known: engine arguments, ``batch_invariant``."""
+    """What else is known: engine arguments, ``batch_invariant``, ``max_model_len``, ``servers``."""
+
+    def decisive(self) -> dict[str, Any]:
+        """The settings that can change an answer; how an engine does its work is left out."""
+        return {name: value for name, value in self.settings.items() if name not in _OPERATIONAL}
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,6 @@ create table if not exists answers (
     key text primary key, model text not null, answer text not null, bought_at real not null
 ) without rowid
 """
-_NOT_DECISIVE = {"log"}
-"""Settings of an engine that change no answer."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +55,10 @@ class ResponseCache:
 
     def __init__(self, identity: ModelIdentity) -> None:
         self._model = identity.id
-        settings = {k: v for k, v in identity.settings.items() if k not in _NOT_DECISIVE}
         engine = [identity.id, identity.revision, identity.engine, identity.engine_version]
-        self._prefix = json.dumps([*engine, settings], sort_keys=True)
+        # Two servers may give one name to different models.
+        servers = identity.settings.get("servers", [])
+        self._prefix = json.dumps([*engine, identity.decisive(), servers], sort_keys=True)
         self._under_way: dict[str, asyncio.Future[ChatResponse]] = {}
         path = cache_path()
         try:

@@ -65,6 +65,12 @@ def test_a_target_that_is_missed_is_said():
     assert "NOT MET" in table_text([other])
 
 
+def test_a_cost_that_drowns_in_noise_has_no_ratio():
+    *_, other = slopes(*two_sizes("harness", 2.0, 1.0), *two_sizes("lm-eval", 10.0, 30.0))
+    assert other.ratio is None
+    assert other.met is None
+
+
 def test_a_killed_command_gives_a_lower_bound_of_its_cost():
     runs = [*two_sizes("harness", 1.0, 2.0), *two_sizes("lm-eval", 10.0, 310.0, killed=True)]
     *_, other = slopes(*runs)
@@ -74,12 +80,27 @@ def test_a_killed_command_gives_a_lower_bound_of_its_cost():
     assert "< 0.003" in table_text([other])
 
 
+def test_a_lower_bound_of_the_other_leaves_a_missed_target_open():
+    runs = [*two_sizes("harness", 1.0, 11.0), *two_sizes("lm-eval", 10.0, 12.0, killed=True)]
+    *_, other = slopes(*runs)
+    assert other.met is None
+    assert "not known" in table_text([other])
+
+
 def test_a_killed_harness_meets_no_target():
     killed = two_sizes("harness", 1.0, 2.0, killed=True)
     *_, other = slopes(*killed, *two_sizes("lm-eval", 10.0, 310.0))
-    assert other.met is False
+    assert other.met is None
     mine = slopes(*killed)[1]
-    assert bounded([mine], "harness", 200.0)[0].met is False
+    assert bounded([mine], "harness", 200.0)[0].met is None
+    assert bounded([mine], "harness", 0.05)[0].met is False
+
+
+def test_a_tool_that_was_killed_too_early_is_not_said_to_lack_something():
+    small = run("lm-eval", "small", 1, 500, 10.0, killed=True)
+    _, mine, other = slopes(*two_sizes("lm-eval", 10.0, 30.0)[1:], small)
+    assert mine.text == "cannot express it"
+    assert (other.text, other.values) == ("killed too early", ())
 
 
 def test_interval_of_paired_ratios_matches_a_hand_calculation():

@@ -1,0 +1,1 @@
+"""What the harness costs, beside a floor and two other harnesses: ``python -m benchmarks``."""
