@@ -37,7 +37,7 @@ from harness.registry import About
 class PromptsOptions(StreamSettings):
     """Options of the task."""
 
-    file: str = "prompts.jsonl"
+    file: str
     """Lines of JSON with id, question and answer."""
     streams: int = Field(default=20, ge=1)
     """Streams that the lines are divided into, in order."""

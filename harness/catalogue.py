@@ -173,7 +173,7 @@ def _pair_card(one: Registered, pair: MethodPair) -> Card:
 
     method = resolve(one.name, one.protocol)
     options = [option for part in method.parts for option in describe(part.type.Options)]
-    preset = {name: str(v) for part in method.parts for name, v in part.given().items()}
+    preset = {name: str(v) for part in method.parts for name, v in part.options.differing().items()}
     shown = tuple(
         OptionInfo(o.name, o.type, preset.get(o.name, o.default).lower(), o.help) for o in options
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -37,6 +38,7 @@ async def run_sweep(sweep: Sweep, *, as_json: bool) -> int:
         raise UsageError(f"nothing to run: {'; '.join(reasons)}.")
     store = ResultsStore(sweep.results)
     store.prepare()
+    _leave_plan_to_itself()
     for line in _design_lines(plan):
         typer.echo(line, err=True)
     with open_progress() as progress:
@@ -64,6 +66,16 @@ async def run_sweep(sweep: Sweep, *, as_json: bool) -> int:
     else:
         _print_outcomes(outcomes, sweep)
     return 0 if all(one.good or one.run.skipped for one in outcomes) else EXIT_FAILED
+
+
+def _leave_plan_to_itself() -> None:
+    """Keep the collector of garbage from walking the whole plan again and again.
+
+    It took an eighth of the processor time of ten thousand samples.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def print_plan(sweep: Sweep, *, as_json: bool) -> None:

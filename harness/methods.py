@@ -54,11 +54,6 @@ class MethodPart:
         """What the part is."""
         return self.type.about
 
-    def given(self) -> dict[str, Any]:
-        """The options that differ from their defaults."""
-        values, defaults = self.options.given(), type(self.options)().given()
-        return {name: value for name, value in values.items() if value != defaults[name]}
-
 
 @dataclass(frozen=True)
 class Method:
@@ -227,7 +222,7 @@ def _refuse_abstract(what: str, loaded: Any) -> None:
 
 
 def _write(part: MethodPart) -> str:
-    given = {name: _value(value) for name, value in sorted(part.given().items())}
+    given = {name: _value(value) for name, value in sorted(part.options.differing().items())}
     return str(Part(part.name, given))
 
 

@@ -39,6 +39,19 @@ class Options(BaseModel):
         """Every option with its resolved value, as plain JSON values."""
         return self.model_dump(mode="json")
 
+    def differing(self) -> dict[str, Any]:
+        """The options that differ from their defaults; those without a default always do."""
+        fields = type(self).model_fields
+        required = {name for name, field in fields.items() if field.is_required()}
+        plain = type(self).model_construct(
+            **{
+                name: getattr(self, name) if name in required else _default(field)
+                for name, field in fields.items()
+            }
+        )
+        usual = plain.given()
+        return {k: v for k, v in self.given().items() if k in required or v != usual[k]}
+
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 

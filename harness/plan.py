@@ -120,7 +120,7 @@ def expand(sweep: Sweep, opener: ModelOpener | None = None) -> Plan:
             task=task_name(sweep.task),
             task_version=task.version,
             subset=task.subset,
-            task_options=_differing(task),
+            task_options=task.options.differing(),
             method=method.canonical(),
             label=method.label,
             model=str(ModelRequest.parse(model)),
@@ -276,14 +276,3 @@ def _skip_reason(method: Method, order: str, items: Sequence[Item]) -> str:
     if order in ("easy-hard", "hard-easy") and all(item.difficulty is None for item in items):
         return "the items of this subset have no difficulty to order by"
     return ""
-
-
-def _differing(task: StreamTask) -> dict[str, Any]:
-    """Options of the task that differ from their defaults."""
-    chosen = task.options.given()
-    defaults = {
-        name: field.get_default(call_default_factory=True)
-        for name, field in type(task.options).model_fields.items()
-    }
-    plain = type(task.options).model_construct(**defaults).given()
-    return {name: value for name, value in chosen.items() if value != plain[name]}

@@ -15,6 +15,8 @@ from typing import Any, Self
 
 from harness.errors import ResultsError, StorageError
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 class JournalHeld(StorageError):
     """Another process is writing this journal."""
@@ -57,7 +59,7 @@ class Journal:
         Raises:
             StorageError: it could not be written in full; the journal is as it was before.
         """
-        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        line = _encode(record).encode() + b"\n"
         written = 0
         try:
             while written < len(line):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.results.schema import SampleRecord
@@ -21,6 +21,10 @@ def _keys(run_id: str, one: SampleRecord) -> dict[str, Any]:
     }
 
 
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(dict(value)) if value else "{}"
+
+
 def sample_row(run_id: str, one: SampleRecord) -> dict[str, Any]:
     """The row of the samples table."""
     return {
@@ -36,7 +40,7 @@ def sample_row(run_id: str, one: SampleRecord) -> dict[str, Any]:
         "input_tokens": one.input_tokens,
         "output_tokens": one.output_tokens,
         "latency_s": one.latency_s,
-        "extra": json.dumps(dict(one.extra)),
+        "extra": _json(one.extra),
     }
 
 
@@ -47,7 +51,7 @@ def trace_row(run_id: str, one: SampleRecord) -> dict[str, Any]:
         **_keys(run_id, one),
         "calls": json.dumps(trace.get("calls", [])),
         "trajectory": json.dumps(trace.get("trajectory", [])),
-        "context": json.dumps(trace.get("context", {})),
+        "context": _json(trace.get("context", {})),
         "output": trace.get("output", ""),
         "feedback": json.dumps(trace["feedback"]) if trace.get("feedback") else None,
         "world_hash": trace.get("world_hash") or None,

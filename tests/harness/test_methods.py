@@ -54,7 +54,7 @@ def file(tmp_path):
 
 def parts(text):
     method = resolve(text, "stream")
-    return [(part.role, part.name, part.given()) for part in method.parts]
+    return [(part.role, part.name, part.options.differing()) for part in method.parts]
 
 
 def refused(text, kind=UsageError):

@@ -160,3 +160,10 @@ def test_assignments_of_a_flag():
 def test_an_assignment_without_name_or_value_shows_the_form(text):
     with pytest.raises(UsageError, match=r"-T takes NAME=VALUE, got .*-T k=4"):
         options.parse_assignments([text], "-T")
+
+
+def test_what_differs_from_the_defaults_is_told_apart():
+    assert read().differing() == {}
+    assert read(k="4", levels="1,2").differing() == {}
+    assert read(k="5", subsets="gsm").differing() == {"k": 5, "subsets": ["gsm"]}
+    assert Demanding(path="here").differing() == {"path": "here"}

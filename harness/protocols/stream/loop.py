@@ -73,7 +73,7 @@ async def run_lane(lane: Lane) -> None:
         CeilingReached: no more may be asked; the item under way stays unfinished.
         MethodError: the memory cannot say what it holds, or cannot return to its last commit.
     """
-    if lane.items:
+    if lane.items and _is_dumped(lane.memory):
         first = lane.items[0][0]
         # A restored memory has its dump: writing it again would risk the only one there is.
         if not _dump_folder(lane.dumps, first - 1).exists():
@@ -237,7 +237,7 @@ async def _roll_back(lane: Lane, step: int, committed: Committed) -> None:
 
 def _dump(lane: Lane, step: int) -> None:
     """Write an opaque memory beside the journal, whole or not at all."""
-    if lane.memory.rebuilt_from_entries or not lane.memory.stateful:
+    if not _is_dumped(lane.memory):
         return
     folder = _dump_folder(lane.dumps, step)
     fresh = folder.with_name(folder.name + ".new")
@@ -252,8 +252,12 @@ def _dump(lane: Lane, step: int) -> None:
             raise StorageError(f"cannot write the memory to {folder}: {error.strerror}.") from error
 
 
+def _is_dumped(memory: Memory) -> bool:
+    return memory.stateful and not memory.rebuilt_from_entries
+
+
 def _drop_dump(lane: Lane, step: int) -> None:
-    if not lane.memory.rebuilt_from_entries:
+    if _is_dumped(lane.memory):
         shutil.rmtree(_dump_folder(lane.dumps, step), ignore_errors=True)
 
 

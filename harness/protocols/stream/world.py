@@ -11,7 +11,8 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import fields
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 from harness.data import content_hash
 from harness.errors import HarnessError, InfrastructureError, InvalidSample, MethodError, TaskError
@@ -107,9 +108,17 @@ class World:
 
 def _told(brief: Brief) -> str:
     """A brief as text; fields that came later count only where they differ from their default."""
-    values = {one.name: getattr(brief, one.name) for one in fields(brief)}
-    told = {one.name: values[one.name] for one in fields(brief) if values[one.name] != one.default}
+    told = {
+        name: value
+        for name, default in _brief_fields()
+        if (value := getattr(brief, name)) != default
+    }
     return json.dumps(told, default=repr)
+
+
+@cache
+def _brief_fields() -> tuple[tuple[str, Any], ...]:
+    return tuple((one.name, one.default) for one in fields(Brief))
 
 
 def _plain(score: Score) -> Score:
