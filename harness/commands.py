@@ -33,7 +33,7 @@ async def run_sweep(sweep: Sweep, *, as_json: bool) -> int:
         if as_json:
             typer.echo("[]")
         return 0
-    if not plan.runnable:
+    if not plan.runnable and sweep.shard is None:
         reasons = dict.fromkeys(f"{run.spec.label} {run.skipped}" for run in plan.runs)
         raise UsageError(f"nothing to run: {'; '.join(reasons)}.")
     store = ResultsStore(sweep.results)

@@ -8,6 +8,7 @@ last lane ends.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -20,8 +21,9 @@ from harness.errors import (
     InfrastructureError,
     MethodError,
     StorageError,
+    UsageError,
 )
-from harness.models.base import Host, ModelIdentity, ModelKind
+from harness.models.base import Host, ModelIdentity, ModelKind, is_decisive
 from harness.models.cache import ResponseCache
 from harness.models.ceilings import Ceilings, price_of
 from harness.models.chat import ChatModel
@@ -104,7 +106,7 @@ class LocalExecutor:
                 if run.skipped:
                     outcomes[position] = RunOutcome(run, note=f"skipped: {run.skipped}")
                     continue
-                claimed = self._claim(run, fresh=plan.sweep.fresh)
+                claimed = self._claim(run, plan.sweep)
                 if isinstance(claimed, RunOutcome):
                     outcomes[position] = claimed
                 else:
@@ -112,7 +114,9 @@ class LocalExecutor:
                     attempts.append((position, run, claimed))
             ceilings = plan.ceilings()
             for outcome in outcomes.values():
-                _charge(outcome, plan, ceilings)
+                _charge(outcome.run, outcome, plan, ceilings)
+            for _, run, attempt in attempts:
+                _charge(run, attempt, plan, ceilings)
             # Streams are sequential, so they get their places before items that can wait.
             attempts.sort(key=lambda one: not one[1].method.right.type.stateful)
             runs = [run for _, run, _ in attempts]
@@ -124,12 +128,14 @@ class LocalExecutor:
                     outcomes[position] = outcome
         return [outcomes[position] for position in sorted(outcomes)]
 
-    def _claim(self, run: PlannedRun, *, fresh: bool) -> Attempt | RunOutcome:
+    def _claim(self, run: PlannedRun, sweep: Sweep) -> Attempt | RunOutcome:
         try:
-            claimed = self._store.claim(run.spec.work_key(), run_code_hash(run), fresh=fresh)
+            claimed = self._store.claim(run.spec.work_key(), run_code_hash(run), fresh=sweep.fresh)
         except JournalHeld as error:
             return RunOutcome(run, note=str(error))
         if isinstance(claimed, RunSummary):
+            model: ChatModel = self._open(run.spec.model, sweep, ModelKind.CHAT)
+            _refuse_other_settings(claimed, model.given_settings())
             return RunOutcome(
                 run,
                 claimed.run_id,
@@ -296,10 +302,31 @@ class Places:
         self._free += 1
 
 
-def _charge(outcome: RunOutcome, plan: Plan, ceilings: Ceilings) -> None:
-    """Count what a run that was finished before has taken."""
-    price = price_of(outcome.run.spec.model, plan.prices)
-    read, written = outcome.paid_input_tokens, outcome.paid_output_tokens
+_TOLD = {"batch_invariant", "max_model_len", "package", "root"}
+"""Settings that are in a run's row whether they were given or not."""
+
+
+def _refuse_other_settings(finished: RunSummary, given: Mapping[str, str]) -> None:
+    """A finished run answers for the engine options that it was made with, and for no others.
+
+    Raises:
+        UsageError: other ones are given now.
+    """
+    settings: dict[str, Any] = json.loads(finished.engine_settings)
+    made = {k: str(v) for k, v in settings.items() if is_decisive(k) and k not in _TOLD}
+    for name in sorted({*made, *given} - _TOLD):
+        before, now = made.get(name, "unset"), given.get(name, "unset")
+        if before.lower() != now.lower():
+            raise UsageError(
+                f"run {finished.run_id} was finished with {name}={before}, and {name}={now} is "
+                "asked for; take the same engine options, or --fresh for another attempt."
+            )
+
+
+def _charge(run: PlannedRun, spent: RunOutcome | Attempt, plan: Plan, ceilings: Ceilings) -> None:
+    """Count what earlier executions of a run have taken."""
+    price = price_of(run.spec.model, plan.prices)
+    read, written = spent.paid_input_tokens, spent.paid_output_tokens
     ceilings.spend(read + written, price.of(read, written) if price else 0.0)
 
 

@@ -144,7 +144,9 @@ def expand(sweep: Sweep, opener: ModelOpener | None = None) -> Plan:
 def open_task(sweep: Sweep) -> StreamTask:
     """Load the task of a sweep with its options and check what it needs."""
     if sweep.task.startswith(plugin_file.PREFIX):
-        task_type: Any = plugin_file.load(sweep.task, "task")[0]
+        task_type, class_name, path = plugin_file.load(sweep.task, "task")
+        if task_type is None:
+            raise UsageError(f"task '{sweep.task}': there is no class {class_name} in {path}.")
     else:
         task_type = find(Kind.TASK, sweep.task).load()
     if not (isinstance(task_type, type) and issubclass(task_type, StreamTask)):

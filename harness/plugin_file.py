@@ -26,7 +26,9 @@ def load(name: str, what: str) -> tuple[Any, str, Path]:
     Raises:
         UsageError: there is no such file, or it cannot be loaded.
     """
-    path_text, _, class_name = name.removeprefix(PREFIX).rpartition("#")
+    path_text, hash_sign, class_name = name.removeprefix(PREFIX).rpartition("#")
+    if not hash_sign or not class_name:
+        raise UsageError(f"{what} '{name}' names no class; write file:PATH#CLASS.")
     path = Path(path_text).expanduser()
     if not path.is_file():
         raise UsageError(f"{what} '{name}': there is no file {path}.")

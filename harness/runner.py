@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_RECORDED_FIRST = 3
+"""Journals once recorded this much of an engine: id, revision, name."""
+
 _LIMITS = ("shard", "max_tokens_total", "max_cost", "prices", "max_time")
 """Fields of a sweep that say how much of it is executed now."""
 
@@ -60,14 +63,19 @@ class Engine:
     """None where no method needs similarities."""
     ranking_identity: ModelIdentity | None = None
 
-    def as_json(self) -> list[str]:
+    def as_json(self) -> list[list[str]]:
         """What must not change within a run: ids, revisions, the engine and what it was told."""
         model = self.identity
         settings = [f"{name}={value}" for name, value in sorted(model.decisive().items())]
-        found = [" ".join([model.id, model.revision, model.engine, *settings])]
+        found = [[model.id, model.revision, model.engine, model.engine_version, *settings]]
         if self.ranking_identity:
-            found.append(f"{self.ranking_identity.id} {self.ranking_identity.revision}")
+            found.append([self.ranking_identity.id, self.ranking_identity.revision])
         return found
+
+    @property
+    def servers(self) -> list[str]:
+        """Addresses that were named; a run may go on at others that serve the same."""
+        return list(self.identity.settings.get("servers", ()))
 
 
 class Execution:
@@ -95,18 +103,20 @@ class Execution:
         self._engine = engine
         self._sampling = Sampling.model_validate(run.spec.sampling)
         self._past = Past.read(attempt.journal)
-        engine.gate.note(self._past.paid_input_tokens, self._past.paid_output_tokens)
         self._began = time.perf_counter()
         if not self._past.started_at:
             self._past.started_at = datetime.now(UTC).isoformat()
             self._journal.append({"kind": "run", "summary": self._summary()})
-            self._journal.append({"kind": "engine", "engine": engine.as_json()})
             self._save_spec()
-        elif self._past.engine != engine.as_json():
+        elif not _same(self._past.engine, engine.as_json()):
             raise UsageError(
                 f"run {self.run_id} was begun with {_words(self._past.engine)} and would go on "
                 f"with {_words(engine.as_json())}; take the same again, or --fresh."
             )
+        if not self._past.engine or set(engine.servers) - self._past.servers:
+            record = {"kind": "engine", "engine": engine.as_json(), "servers": engine.servers}
+            self._journal.append(record)
+            self._past.servers.update(engine.servers)
 
     @property
     def finished(self) -> Collection[Kept]:
@@ -305,7 +315,7 @@ class Execution:
             **provenance.of_this_process(),
             "metrics": list(totals.means().items()),
             "reference_run_id": None,
-            "engine_settings": json.dumps(dict(identity.settings), sort_keys=True),
+            "engine_settings": json.dumps(_settings(identity, self._past), sort_keys=True),
             "batch_invariant": identity.settings.get("batch_invariant"),
             "rescored_from": None,
             "method_code_hash": self._method_code_hash,
@@ -355,8 +365,24 @@ def method_code_hash(run: PlannedRun) -> str:
     return provenance.code_hash([part.type for part in run.method.parts], run.method.needs)
 
 
-def _words(engine: list[str]) -> str:
-    return " and ".join(" ".join(one.split()) for one in engine) or "nothing"
+def _settings(identity: ModelIdentity, past: Past) -> dict[str, Any]:
+    """Settings of the engine, with every server that took part."""
+    settings = dict(identity.settings)
+    return settings | {"servers": sorted(past.servers)} if past.servers else settings
+
+
+def _same(begun: list[list[str]], now: list[list[str]]) -> bool:
+    """Whether a run may go on; an older journal recorded less, a killed one perhaps nothing."""
+    if not begun:
+        return True
+    return len(begun) == len(now) and all(
+        before == (after if len(before) > _RECORDED_FIRST else after[: len(before)])
+        for before, after in zip(begun, now, strict=True)
+    )
+
+
+def _words(engine: list[list[str]]) -> str:
+    return " and ".join(" ".join(part for part in one if part) for one in engine)
 
 
 def _construct(run: PlannedRun, context: MemoryContext) -> tuple[Agent, Memory]:

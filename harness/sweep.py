@@ -132,7 +132,9 @@ def read_sweep(values: Mapping[str, Any], config: Path | None = None) -> Sweep:
         merged["max_time"] = str(merged["max_time"])
     if isinstance(merged.get("model_args"), dict):
         args = cast("dict[str, Any]", merged["model_args"])
-        merged["model_args"] = {name: _scalar_text(value) for name, value in args.items()}
+        merged["model_args"] = {
+            str(name).replace("-", "_"): _scalar_text(value) for name, value in args.items()
+        }
     try:
         return Sweep.model_validate(merged)
     except ValidationError as error:

@@ -140,6 +140,23 @@ def test_a_run_is_not_continued_with_another_model(tmp_path):
     assert harness(*arguments, "--fresh").returncode == 0
 
 
+@pytest.mark.parametrize("engine", [None, [["scripted-model", "", "openai-compatible"]]])
+def test_a_journal_that_says_less_of_its_engine_is_continued(tmp_path, engine):
+    """As an older version wrote it, or as a kill between the first two lines left it."""
+    with Server() as server:
+        arguments = run_arguments(server, tmp_path, *QUESTIONS, "--method", "exprecent")
+        assert run_killed(server, arguments, 6, signal.SIGKILL) == -signal.SIGKILL
+        (path,) = (tmp_path / "journal").glob("*.jsonl")
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        kept = [one for one in lines if one["kind"] != "engine"]
+        if engine is not None:
+            kept.insert(1, {"kind": "engine", "engine": engine})
+        path.write_text("".join(json.dumps(one) + "\n" for one in kept))
+        done = harness(*arguments)
+        assert done.returncode == 0, done.stderr
+        assert server.total <= 15 + 8
+
+
 def test_results_tell_what_was_done_since_an_incomplete_run_was_published(tmp_path):
     more = ("-T", "streams=2", "-T", "items=4", "-T", "store=all", "--method", "exprecent")
     with Server() as server:

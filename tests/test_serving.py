@@ -155,6 +155,17 @@ def test_a_server_that_is_killed_is_started_again_and_the_run_goes_on(fake, tmp_
     fake.assert_no_orphans()
 
 
+def test_a_restart_costs_no_request_a_try(fake, tmp_path, undisturbed):
+    (fake.folder / "die_once_after").write_text("4")
+    methods = ("--method", "baseline", "--method", "exprag")
+    done = harness(
+        *fake.arguments(tmp_path / "r", *methods, "--model-arg", "retries=0"), env=fake.env
+    )
+    assert done.returncode == 0, done.stdout
+    assert len(fake.starts) == 2
+    assert comparable(tmp_path / "r") == undisturbed
+
+
 def test_restarts_are_bounded_and_the_log_says_why(fake, tmp_path, undisturbed):
     (fake.folder / "die_after").write_text("3")
     methods = ("--method", "baseline", "--method", "exprag")
@@ -195,17 +206,49 @@ def test_however_the_harness_ends_no_process_is_left(fake, tmp_path, how):
     fake.assert_no_orphans()
 
 
-def test_an_error_of_the_run_ends_the_server_too(fake, tmp_path):
-    limits = ("--model-arg", "start_timeout_s=0.2")
+def test_a_server_that_is_not_healthy_in_time_is_ended(fake, tmp_path):
+    (fake.folder / "hang").touch()
+    limits = ("--model-arg", "start_timeout_s=2")
     done = harness(*fake.arguments(tmp_path / "r", "--method", "baseline", *limits), env=fake.env)
-    assert done.returncode in (0, 2)
+    assert done.returncode == 2
+    assert "was not healthy after" in done.stderr
     fake.assert_no_orphans()
+
+
+def test_the_server_dies_with_its_guard(fake, tmp_path):
+    process = start(*fake.arguments(tmp_path / "r", "--method", "baseline"), env=fake.env)
+    noted = fake.wait_for_start()
+    os.kill(noted["ppid"], signal.SIGKILL)
+    until = time.monotonic() + 30
+    while alive(noted["pids"][0]):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    for one in fake.starts:
+        for pid in one["pids"]:
+            if alive(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_a_finished_run_does_not_answer_for_other_engine_options(fake, tmp_path):
+    given = fake.arguments(tmp_path / "r", "--method", "baseline", "--limit", "1")
+    first = harness(*given, "--model-arg", "dtype=float32", env=fake.env)
+    assert first.returncode == 0, first.stderr
+    same = ("--model-arg", "dtype=float32", "--model-arg", "max_num_seqs=4")
+    again = harness(*given, *same, env=fake.env)
+    assert (again.returncode, len(fake.starts)) == (0, 1)
+    for other in (("--model-arg", "dtype=bfloat16"), ()):
+        refused = harness(*given, *other, env=fake.env)
+        assert refused.returncode == 2
+        assert "was finished with dtype=float32" in refused.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--model-arg", "port=80"), "engine option port is the harness's own"),
+        (("--model-arg", "hf_token=x"), "engine option hf_token is a secret"),
         (("--base-url", "http://127.0.0.1:9"), "engine option dtype cannot reach a server"),
         (("--model", "vllm"), "vllm needs a model: --model vllm:ORG/NAME or vllm:FOLDER"),
         (("--model", "vllm:./nowhere"), "there is no folder nowhere"),

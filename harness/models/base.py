@@ -20,6 +20,11 @@ _OPERATIONAL = {
 """Settings that say where and how fast, not what."""
 
 
+def is_decisive(setting: str) -> bool:
+    """Whether a setting of an engine can change an answer."""
+    return setting not in _OPERATIONAL
+
+
 class ModelKind(StrEnum):
     """What a model is for; a protocol asks for one."""
 
@@ -55,7 +60,7 @@ class ModelIdentity:
 
     def decisive(self) -> dict[str, Any]:
         """The settings that can change an answer; how an engine does its work is left out."""
-        return {name: value for name, value in self.settings.items() if name not in _OPERATIONAL}
+        return {name: self.settings[name] for name in self.settings if is_decisive(name)}
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,10 @@ class Model(ABC):
         Raises:
             UsageError: it cannot be reached, or does not exist.
         """
+
+    def given_settings(self) -> Mapping[str, str]:
+        """Engine options that were asked for and can change an answer."""
+        return {}
 
     async def close(self) -> None:
         """Release what `start` took."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from harness.models.chat import (
     Message,
     Phase,
     Sampling,
+    Schema,
     TokenLogprob,
     Tool,
     ToolChoice,
@@ -168,6 +170,8 @@ class StreamClient:
         """Start an item, with the calls of it that the journal holds."""
         self._item = item
         self._asked = Counter[str]()
+        self._begun = 0
+        """Number of the next call; given when it is asked, so that calls at once differ."""
         self._answered: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for call in answered:
             self._answered[call["key"]].append(call)
@@ -240,7 +244,13 @@ class StreamClient:
     async def loglikelihood(
         self, context: str, continuation: str, *, phase: Phase = Phase.ACT
     ) -> Loglikelihood:
-        """Score a continuation: the tokens that end after the context's last character."""
+        """Score a continuation: the tokens that end after the context's last character.
+
+        Raises:
+            MethodError: one of the texts is empty; nothing precedes the first token of a prompt.
+        """
+        if not context or not continuation:
+            raise MethodError("loglikelihood needs a context and a continuation")
         response = await self._ask(
             phase,
             messages=(),
@@ -267,7 +277,9 @@ class StreamClient:
         return asyncio.run_coroutine_threadsafe(asking, self._loop).result()
 
     async def _ask(self, phase: Phase, **asked: Any) -> ChatResponse:
+        _check(asked)
         request = self._request(asked)
+        self._begun += 1
         key = request.key()
         turn = self._asked[key]
         self._asked[key] += 1
@@ -292,13 +304,15 @@ class StreamClient:
 
     def _limit(self, max_tokens: int | None) -> int:
         most = self._sampling.max_tokens
+        if max_tokens is not None and max_tokens < 1:
+            raise MethodError(f"the method asked for an answer of {max_tokens} tokens")
         return most if max_tokens is None else min(max_tokens, most)
 
     def _request(self, asked: Mapping[str, Any]) -> ChatRequest:
         sampling = self._sampling
         seed = None
         if not sampling.greedy:
-            text = f"{self._seed_text}/{self._item}/{len(self.calls)}"
+            text = f"{self._seed_text}/{self._item}/{self._begun}"
             seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
         return ChatRequest(
             temperature=sampling.temperature,
@@ -313,6 +327,30 @@ class StreamClient:
             stream=self._stream,
             **asked,
         )
+
+
+def _check(asked: Mapping[str, Any]) -> None:
+    """Refuse what no engine could answer, before it is called the engine's fault.
+
+    Raises:
+        MethodError: says what is wrong.
+    """
+    form, tools = asked.get("form"), asked.get("tools", ())
+    if not isinstance(form, Form | None):
+        raise MethodError(f"the form of an answer is a {type(form).__name__}, not {Form}")
+    if not all(isinstance(one, Tool) for one in tools):
+        raise MethodError("the method offered tools that are no Tool")
+    schemas = [one.parameters for one in tools] + (
+        [form.schema] if isinstance(form, Schema) else []
+    )
+    for schema in schemas:
+        try:
+            json.loads(schema)
+        except (ValueError, TypeError) as error:
+            raise MethodError(f"a JSON schema is no JSON ({error})") from error
+    logprobs = asked.get("logprobs")
+    if logprobs is not None and logprobs < 0:
+        raise MethodError(f"the method asked for {logprobs} log-probabilities")
 
 
 def _after(tokens: Sequence[TokenLogprob], begin: int) -> Sequence[TokenLogprob]:

@@ -84,6 +84,13 @@ class Endpoint:
     def __init__(self, url: str, key: str, timeout_s: float) -> None:
         if not url.startswith(("http://", "https://")):
             raise UsageError(f"--base-url '{url}' must start with http:// or https://.")
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            raise UsageError(
+                f"--base-url must hold no login, since it is saved with results; {KEY_VARIABLE} "
+                "holds the server's key."
+            )
+        if any(ord(one) < 32 for one in key):
+            raise UsageError(f"{KEY_VARIABLE} holds a control character; set it to the key alone.")
         self.url = url.rstrip("/")
         if not self.url.endswith("/v1"):
             self.url += "/v1"
@@ -144,7 +151,7 @@ class Endpoint:
         reason = f"status {status}: {self.shown(text)}"
         if status in _RETRIED or status >= 500:
             raise TryAgain(reason, _seconds(retry_after), gone=status in _GONE)
-        if status in (400, 413) and any(words in text.lower() for words in _TOO_LONG):
+        if status == 413 or (status == 400 and any(one in text.lower() for one in _TOO_LONG)):
             raise PromptTooLong(f"{self.url}{path}: {self.shown(text)}")
         raise EndpointError(f"{self.url}{path}: {reason}")
 

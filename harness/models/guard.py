@@ -41,6 +41,8 @@ def main(arguments: list[str]) -> int:
             pass
     except SystemExit:
         pass
+    # A second signal must not cut the ending short.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if child.poll() is None:
         _signal_group(child.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -29,7 +29,12 @@ from harness.models.chat import (
     ToolCall,
 )
 from harness.models.embedders import RankingModel
-from harness.models.endpoint import KEY_VARIABLE, Endpoint, EndpointOptions, Served
+from harness.models.endpoint import (
+    KEY_VARIABLE,
+    Endpoint,
+    EndpointOptions,
+    Served,
+)
 from harness.models.replicas import Replicas
 from harness.models.search import Embedder, Ranker, VectorRanker
 from harness.options import Options
@@ -72,6 +77,11 @@ class Wire:
         self._replicas = replicas
         self._limit_field = limit_field
         self._window: int | None = None
+
+    @property
+    def urls(self) -> list[str]:
+        """Addresses of the servers."""
+        return self._replicas.urls
 
     async def open(self) -> Served:
         """Connect to the servers and check that they have the model."""
@@ -146,7 +156,7 @@ class OpenAIChat(ChatModel):
     async def start(self, host: Host = NO_HOST) -> ModelIdentity:
         """Check that the servers have the model."""
         del host
-        return remote_identity(self._request, await self._wire.open())
+        return remote_identity(self._request, await self._wire.open(), self._wire.urls)
 
     async def chat(self, request: ChatRequest) -> ChatResponse:
         """Ask the server."""
@@ -177,7 +187,9 @@ class OpenAIEmbedder(RankingModel):
     async def start(self, host: Host = NO_HOST) -> ModelIdentity:
         """Check that the servers have the model."""
         del host
-        return remote_identity(self._request, await self._replicas.open(self._request.target))
+        return remote_identity(
+            self._request, await self._replicas.open(self._request.target), self._replicas.urls
+        )
 
     def ranker(self) -> Ranker:
         """A ranker for one stream; streams share the cache of vectors."""
@@ -220,16 +232,17 @@ class OpenAIEmbedder(RankingModel):
 def remote(request: ModelRequest, chosen: EndpointOptions) -> Replicas:
     """The servers that a request names; OpenAI's own where it names none."""
     default = os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL
-    urls = dict.fromkeys(request.base_urls or (default,))
     key = os.environ.get(KEY_VARIABLE, "").strip()
-    return Replicas([Endpoint(url, key, chosen.timeout_s) for url in urls], chosen)
+    endpoints = [Endpoint(url, key, chosen.timeout_s) for url in request.base_urls or (default,)]
+    # One address may be written in several ways.
+    return Replicas(list({one.url: one for one in endpoints}.values()), chosen)
 
 
-def remote_identity(request: ModelRequest, served: Served) -> ModelIdentity:
+def remote_identity(request: ModelRequest, served: Served, urls: Sequence[str]) -> ModelIdentity:
     """What is known of a model that somebody else serves."""
     # Only vLLM answers at /version; whether it runs batch-invariant, nobody can ask.
     engine = "vllm" if served.engine_version else "openai-compatible"
-    settings: dict[str, Any] = {"servers": sorted(request.base_urls)}
+    settings: dict[str, Any] = {"servers": sorted(urls)}
     if served.max_model_len is not None:
         settings["max_model_len"] = served.max_model_len
     if served.root:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from harness.errors import EndpointError, UsageError
+from harness.errors import EndpointError, PromptTooLong, UsageError
 from harness.models.endpoint import Endpoint, EndpointOptions, Served, TryAgain
 
 _LONGEST_PAUSE_S = 30.0
@@ -74,6 +74,11 @@ class Replicas:
         self._settings = settings
         self._recover = recover
 
+    @property
+    def urls(self) -> list[str]:
+        """Addresses of the servers."""
+        return [one.endpoint.url for one in self._replicas]
+
     async def open(self, model: str) -> Served:
         """Connect to all.
 
@@ -102,7 +107,7 @@ class Replicas:
             EndpointError: it kept failing, or a server refused it.
             PromptTooLong: a server says that the prompt exceeds its window.
         """
-        failures, avoided = 0, set[int]()
+        failures, avoided, refused = 0, set[int](), False
         while True:
             number = self._choose(stream, avoided)
             replica = self._replicas[number]
@@ -125,6 +130,14 @@ class Replicas:
                     if avoided:
                         continue
                 await asyncio.sleep(max(failure.pause_s, self._backoff(failures)))
+            except PromptTooLong:
+                raise
+            except EndpointError:
+                # One of several may be set up wrongly; it should not swallow the whole run.
+                if refused or len(self._replicas) == 1:
+                    raise
+                refused = True
+                avoided.add(number)
             else:
                 replica.answered()
                 return answer

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -25,7 +26,14 @@ from pydantic import Field
 
 from harness import options
 from harness.errors import EndpointError, UsageError
-from harness.models.base import NO_HOST, Ability, Host, ModelIdentity, ModelRequest
+from harness.models.base import (
+    NO_HOST,
+    Ability,
+    Host,
+    ModelIdentity,
+    ModelRequest,
+    is_decisive,
+)
 from harness.models.chat import ChatModel, ChatRequest, ChatResponse
 from harness.models.child import ServerProcess, free_port
 from harness.models.endpoint import KEY_VARIABLE, Endpoint, EndpointOptions, Served, Unreachable
@@ -35,10 +43,11 @@ from harness.options import Options
 from harness.registry import About, Need
 
 _OWNED = {"model", "served_model_name", "host", "port", "revision", "api_key", "uds"}
+_SECRET = re.compile(r"(?:^|_)(?:token|password|secret)$")
 _SAY_EVERY_S = 15.0
 _LOOK_EVERY_S = 0.5
 _STOPS_WITHIN_S = 15.0
-_HASHED_BYTES = 2**20
+_HASHED_BYTES, _HASHED_EVERY = 2**16, 2**22
 _FIND_PACKAGE = """
 from importlib.metadata import distributions
 names = {one.metadata["Name"] for one in distributions()}
@@ -86,6 +95,12 @@ class VLLM(ChatModel):
                 )
             self._wire = Wire(request.target, remote(request, self._options))
             return
+        secret = next((name for name in self._engine_args if _SECRET.search(name)), "")
+        if secret:
+            raise UsageError(
+                f"engine option {secret} is a secret, and options are saved with results; set it "
+                "in the environment, such as HF_TOKEN."
+            )
         refused = _OWNED & set(self._engine_args)
         if refused:
             raise UsageError(f"engine option {min(refused)} is the harness's own; leave it out.")
@@ -98,6 +113,10 @@ class VLLM(ChatModel):
         """A server that is started here takes most of the memory, a running one takes none."""
         return self._managed is not None
 
+    def given_settings(self) -> Mapping[str, str]:
+        """Options of the engine that is started here."""
+        return {name: value for name, value in self._engine_args.items() if is_decisive(name)}
+
     def requirements(self) -> tuple[Need, ...]:
         """The package, unless another interpreter or a running server has it."""
         return () if self._managed is None or self._options.python else self.needs
@@ -105,7 +124,7 @@ class VLLM(ChatModel):
     async def start(self, host: Host = NO_HOST) -> ModelIdentity:
         """Start the server, or look at the one that runs."""
         if self._managed is None:
-            return remote_identity(self._request, await self._wire.open())
+            return remote_identity(self._request, await self._wire.open(), self._wire.urls)
         await self._managed.start(host)
         return self._managed.identity(await self._wire.open())
 
@@ -222,7 +241,7 @@ class ManagedServer:
 
     async def _launch(self) -> None:
         port = free_port()
-        self.endpoint.url = f"http://127.0.0.1:{port}/v1"
+        url = f"http://127.0.0.1:{port}/v1"
         process = ServerProcess(self._command(port), self._environment(), self._log)
         self._process = process
         self._host.say(
@@ -230,7 +249,7 @@ class ManagedServer:
             f"{self._log}"
         )
         began = said = time.monotonic()
-        while not await self._healthy():
+        while not await self._healthy(url):
             waited = time.monotonic() - began
             if process.exit_code is not None or waited > self._options.start_timeout_s:
                 how = _ending(process.exit_code)
@@ -248,10 +267,12 @@ class ManagedServer:
                     f"{process.last_words()[:160]}"
                 )
             await asyncio.sleep(_LOOK_EVERY_S)
+        # Not before: whoever asks meanwhile finds the old address dead and waits for this one.
+        self.endpoint.url = url
 
-    async def _healthy(self) -> bool:
+    async def _healthy(self, url: str) -> bool:
         """Whether the server lists its model, which it does once the engine is up."""
-        probe = Endpoint(self.endpoint.url, self._key, self._options.timeout_s)
+        probe = Endpoint(url, self._key, self._options.timeout_s)
         try:
             await probe.open(self.served_name)
         except Unreachable:
@@ -336,15 +357,15 @@ def _local_folder(request: ModelRequest) -> Path | None:
 
 
 def _folder_hash(folder: Path) -> str:
-    """Hash of names, sizes, first and last MiB of every file; weights can be terabytes."""
+    """Hash of every file's name, size, and 64 KiB of each 4 MiB; weights can be terabytes."""
     digest = hashlib.sha256()
-    for path in sorted(one for one in folder.iterdir() if one.is_file()):
+    for path in sorted(one for one in folder.rglob("*") if one.is_file()):
         size = path.stat().st_size
-        digest.update(f"{path.name}\0{size}\0".encode())
+        digest.update(f"{path.relative_to(folder)}\0{size}\0".encode())
         with path.open("rb") as file:
-            digest.update(file.read(_HASHED_BYTES))
-            file.seek(max(0, size - _HASHED_BYTES))
-            digest.update(file.read(_HASHED_BYTES))
+            for start in range(0, size, _HASHED_EVERY):
+                file.seek(start)
+                digest.update(file.read(_HASHED_BYTES))
     return f"folder-{digest.hexdigest()[:16]}"
 
 

@@ -47,8 +47,10 @@ class Past:
     paid_input_tokens: int = 0
     paid_output_tokens: int = 0
     started_at: str = ""
-    engine: list[Any] = field(default_factory=list[Any])
+    engine: list[list[str]] = field(default_factory=list[list[str]])
     """What the run was begun with."""
+    servers: set[str] = field(default_factory=set[str])
+    """Addresses that took part."""
 
     @classmethod
     def read(cls, journal: Journal) -> Self:
@@ -62,6 +64,7 @@ class Past:
                 past.pay(record["response"])
             elif record["kind"] == "engine":
                 past.engine = record["engine"]
+                past.servers.update(record.get("servers", ()))
             elif record["kind"] == "vector":
                 past.vectors[record["text"]] = vector_of(record)
             elif record["kind"] == "sample":

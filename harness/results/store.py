@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,6 +60,8 @@ class RunSummary:
     paid_input_tokens: int = 0
     """Tokens that were computed for it so far, those of tries that failed included."""
     paid_output_tokens: int = 0
+    engine_settings: str = "{}"
+    """Settings of the engine as JSON; of a published run."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,9 @@ class Attempt:
     run_id: str
     journal: Journal
     code_hash: str
+    paid_input_tokens: int = 0
+    """Tokens that earlier executions had computed."""
+    paid_output_tokens: int = 0
 
 
 _SUMMARY = {
@@ -183,7 +189,13 @@ class ResultsStore:
                 if newest.status is RunStatus.COMPLETE:
                     self._journal_path(newest.run_id).unlink(missing_ok=True)
                     return newest
-                return Attempt(newest.run_id, Journal(self._journal_path(newest.run_id)), code_hash)
+                return Attempt(
+                    newest.run_id,
+                    Journal(self._journal_path(newest.run_id)),
+                    code_hash,
+                    newest.paid_input_tokens,
+                    newest.paid_output_tokens,
+                )
             run_id = new_run_id()
             return Attempt(run_id, Journal(self._journal_path(run_id)), code_hash)
 
@@ -370,6 +382,7 @@ class ResultsStore:
                     started_at=_time_text(row["started_at"]),
                     paid_input_tokens=row["paid_input_tokens"] or 0,
                     paid_output_tokens=row["paid_output_tokens"] or 0,
+                    engine_settings=row["engine_settings"] or "{}",
                 )
             except ValueError as error:
                 self._note(path, str(error))
@@ -399,10 +412,14 @@ class ResultsStore:
         header: dict[str, Any] | None = None
         done = dict[str, Status]()
         scores = dict[str, float]()
+        paid = Counter[str]()
         try:
             for record in journals.read(path):
                 if record["kind"] == "run":
                     header = record
+                elif record["kind"] == "call" and not record["response"].get("cached"):
+                    paid["input"] += record["response"]["input_tokens"]
+                    paid["output"] += record["response"]["output_tokens"]
                 elif record["kind"] == "sample":
                     done[record["record"]["sample_id"]] = Status(record["record"]["status"])
                     if record["record"]["score"] is not None:
@@ -425,6 +442,8 @@ class ResultsStore:
             n_failed=failed,
             n_error=errors,
             score=sum(scores.values()) / len(scores) if scores else None,
+            paid_input_tokens=paid["input"],
+            paid_output_tokens=paid["output"],
         )
 
     def _journal_path(self, run_id: str) -> Path:

@@ -1,9 +1,9 @@
 """Stands where vLLM's interpreter stands, so that a server's life is tested in seconds.
 
-Reads the command line that vLLM would get, serves the scripted answers, and has a child process of
-its own as vLLM has. ``FAKE_VLLM`` names a folder: process ids and arguments are noted there, and
-files in it say how to behave: ``refuse`` (die at start), ``die_after`` (die after N answers),
-``die_once_after`` (the same, in the first process only).
+Reads the command line that vLLM would get, serves the scripted answers, and has a child process
+of its own as vLLM has. ``FAKE_VLLM`` names a folder: process ids and arguments are noted there, and
+files in it say how to behave: ``refuse`` (die at start), ``hang`` (never listen), ``die_after`` (die
+after N answers), ``die_once_after`` (the same, in the first process only).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from aiohttp import web
@@ -30,7 +31,10 @@ def main() -> None:
     parser.add_argument("--served-model-name")
     parser.add_argument("--port", type=int)
     known, _ = parser.parse_known_args(sys.argv[3:])
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    # An engine in a session of its own, which no signal to the server's group reaches.
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
+    )
     starts = len(list(folder.glob("start-*.json")))
     note = {
         "pids": [os.getpid(), child.pid],
@@ -44,6 +48,8 @@ def main() -> None:
         print("ValueError: not enough memory on node 0", file=sys.stderr)
         print("RuntimeError: Engine core initialization failed.", file=sys.stderr)
         sys.exit(1)
+    if (folder / "hang").exists():
+        time.sleep(600)
     limits = {"die_after": starts >= 0, "die_once_after": starts == 0}
     dies = [
         int((folder / n).read_text()) for n, on in limits.items() if on and (folder / n).exists()

@@ -142,8 +142,10 @@ def start(
     *arguments: str, env: dict[str, str] | None = None, **options: Any
 ) -> subprocess.Popen[str]:
     """Start the `harness` command."""
+    # A shell gives commands in the background no SIGINT, and that is inherited.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     return subprocess.Popen(
-        [sys.executable, "-c", "from harness.cli import main; main()", *arguments],
+        [sys.executable, "-c", f"{heard}; from harness.cli import main; main()", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

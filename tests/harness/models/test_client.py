@@ -17,6 +17,7 @@ from harness.models.chat import (
     Choices,
     Message,
     Sampling,
+    Schema,
     TokenLogprob,
     ToolCall,
 )
@@ -110,8 +111,9 @@ def test_a_journalled_answer_is_replayed_with_all_that_it_had():
         model = Model()
         asking = client(model)
         asking.begin("item", written)
+        replayed = await asking.reply(ASKED), asking.calls[0].as_json()
         assert not model.asked
-        return await asking.reply(ASKED), asking.calls[0].as_json()
+        return replayed
 
     bought = asyncio.run(first())
     replayed, trace = asyncio.run(second())
@@ -142,3 +144,40 @@ def test_the_key_of_a_plain_request_is_that_of_older_journals():
     assert request.key() == "5807d95eff7d80e3d698e5a3"
     assert replace(request, stream="s1").key() == request.key()
     assert replace(request, top_k=3).key() != request.key()
+
+
+def test_calls_at_once_are_drawn_with_different_seeds():
+    answer = ChatResponse("a", 1, 1, 0.0)
+
+    async def scenario():
+        model = Model(*[answer] * 4)
+        asking = StreamClient(
+            Gate(model, 4), Sampling(temperature=1.0), "seed", lambda _record: None
+        )
+        await asyncio.gather(*(asking(ASKED) for _ in range(4)))
+        return {one.seed for one in model.asked}
+
+    assert len(asyncio.run(scenario())) == 4
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"form": "json"}, "the form of an answer is a str"),
+        ({"form": Schema("{no")}, "a JSON schema is no JSON"),
+        ({"tools": [{"name": "add"}]}, "tools that are no Tool"),
+        ({"max_tokens": 0}, "an answer of 0 tokens"),
+        ({"logprobs": -1}, "asked for -1 log-probabilities"),
+    ],
+)
+def test_what_no_engine_could_answer_is_the_methods_failure(asked, message):
+    async def scenario():
+        await client(Model()).reply(ASKED, **asked)
+
+    with pytest.raises(MethodError, match=message):
+        asyncio.run(scenario())
+
+
+def test_nothing_can_be_scored_without_a_context():
+    with pytest.raises(MethodError, match="a context and a continuation"):
+        score("", "x")

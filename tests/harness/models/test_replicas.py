@@ -84,13 +84,17 @@ def test_the_work_of_a_dead_replica_moves_to_the_others():
                 homes[name].append(turn)
                 if turn == 2 and name == "s0":
                     servers[0].handlers = [reset]
+                    servers[0].seen.clear()
 
         await asyncio.gather(*(stream(f"s{n}") for n in range(8)))
-        return {name: len(turns) for name, turns in homes.items()}, who(servers[1])
+        counts = {name: len(turns) for name, turns in homes.items()}
+        return counts, who(servers[1]), len(servers[0].seen)
 
-    finished, moved = with_replicas(scenario, slowly, slowly)
+    finished, moved, tried = with_replicas(scenario, slowly, slowly)
     assert finished == {f"s{n}": 6 for n in range(8)}
     assert len(moved) == 8
+    # A dead one rests: its four streams try it once or twice, not at every turn.
+    assert tried <= 8
 
 
 def test_a_request_that_fails_is_tried_elsewhere_and_its_stream_stays():
@@ -127,3 +131,21 @@ def test_servers_with_different_windows_are_refused():
 
     with pytest.raises(UsageError, match="do not serve the same 'tiny'"):
         with_replicas(scenario, slowly, slowly, models=models)
+
+
+def test_a_replica_that_refuses_everything_loses_no_request():
+    async def scenario(model, servers):
+        answers = await asyncio.gather(*(model.chat(asking(str(n))) for n in range(20)))
+        return len(answers), len(servers[1].seen)
+
+    assert with_replicas(scenario, status(400, "wrong template"), slowly) == (20, 20)
+
+
+def test_what_all_replicas_refuse_is_refused_at_once():
+    async def scenario(model, servers):
+        with pytest.raises(EndpointError, match="unknown field"):
+            await model.chat(asking("a"))
+        return [len(one.seen) for one in servers]
+
+    refusal = status(400, "unknown field")
+    assert with_replicas(scenario, refusal, refusal) == [1, 1]
