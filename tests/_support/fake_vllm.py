@@ -1,9 +1,9 @@
 """Stands where vLLM's interpreter stands, so that a server's life is tested in seconds.
 
 Reads the command line that vLLM would get, serves the scripted answers, and has a child process
-of its own as vLLM has. ``FAKE_VLLM`` names a folder: process ids and arguments are noted there, and
-files in it say how to behave: ``refuse`` (die at start), ``hang`` (never listen), ``die_after`` (die
-after N answers), ``die_once_after`` (the same, in the first process only).
+of its own as vLLM has. ``FAKE_VLLM`` names a folder: process ids and arguments are noted there,
+and files in it say how to behave: ``refuse`` (die at start), ``hang`` (never listen), ``die_after``
+(die after N answers), ``die_once_after`` (the same, in the first process only).
 """
 
 from __future__ import annotations
