@@ -23,7 +23,7 @@ from harness.errors import (
     StorageError,
     UsageError,
 )
-from harness.models.base import Host, ModelIdentity, ModelKind, is_decisive
+from harness.models.base import Host, ModelIdentity, ModelKind, decisive
 from harness.models.cache import ResponseCache
 from harness.models.ceilings import Ceilings, price_of
 from harness.models.chat import ChatModel
@@ -135,7 +135,7 @@ class LocalExecutor:
             return RunOutcome(run, note=str(error))
         if isinstance(claimed, RunSummary):
             model: ChatModel = self._open(run.spec.model, sweep, ModelKind.CHAT)
-            _refuse_other_settings(claimed, model.given_settings())
+            _refuse_other_options(claimed, model.engine_options())
             return RunOutcome(
                 run,
                 claimed.run_id,
@@ -302,32 +302,26 @@ class Places:
         self._free += 1
 
 
-_TOLD = {"batch_invariant", "max_model_len", "package", "root"}
-"""Settings that are in a run's row whether they were given or not."""
-
-
-def _refuse_other_settings(finished: RunSummary, given: Mapping[str, str]) -> None:
+def _refuse_other_options(finished: RunSummary, given: Mapping[str, str]) -> None:
     """A finished run answers for the engine options that it was made with, and for no others.
 
     Raises:
         UsageError: other ones are given now.
     """
-    settings: dict[str, Any] = json.loads(finished.engine_settings)
-    made = {k: str(v) for k, v in settings.items() if is_decisive(k) and k not in _TOLD}
-    for name in sorted({*made, *given} - _TOLD):
-        before, now = made.get(name, "unset"), given.get(name, "unset")
-        if before.lower() != now.lower():
+    made, now = decisive(json.loads(finished.engine_options)), decisive(given)
+    for name in sorted({*made, *now}):
+        if made.get(name, "unset").lower() != now.get(name, "unset").lower():
             raise UsageError(
-                f"run {finished.run_id} was finished with {name}={before}, and {name}={now} is "
-                "asked for; take the same engine options, or --fresh for another attempt."
+                f"run {finished.run_id} was finished with {name}={made.get(name, 'unset')}, and "
+                f"{name}={now.get(name, 'unset')} is asked for; take the same engine options, or "
+                "--fresh for another attempt."
             )
 
 
 def _charge(run: PlannedRun, spent: RunOutcome | Attempt, plan: Plan, ceilings: Ceilings) -> None:
     """Count what earlier executions of a run have taken."""
     price = price_of(run.spec.model, plan.prices)
-    read, written = spent.paid_input_tokens, spent.paid_output_tokens
-    ceilings.spend(read + written, price.of(read, written) if price else 0.0)
+    ceilings.spend(spent.paid_input_tokens, spent.paid_output_tokens, price)
 
 
 def run_title(run: PlannedRun) -> str:

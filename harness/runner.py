@@ -166,10 +166,6 @@ class Execution:
             shutil.rmtree(self._store.artifacts(self.run_id) / "dumps", ignore_errors=True)
         return row
 
-    def close(self) -> None:
-        """Release the journal."""
-        self._journal.close()
-
     def _lane(self, stream_id: str, dumps: Path, on_sample: OnSample) -> Lane:
         run, seed_text = self.run, self.run.spec.seed_text(stream_id)
         settings = run.task.options
@@ -316,6 +312,7 @@ class Execution:
             "metrics": list(totals.means().items()),
             "reference_run_id": None,
             "engine_settings": json.dumps(_settings(identity, self._past), sort_keys=True),
+            "engine_options": json.dumps(dict(identity.options), sort_keys=True),
             "batch_invariant": identity.settings.get("batch_invariant"),
             "rescored_from": None,
             "method_code_hash": self._method_code_hash,

@@ -20,9 +20,9 @@ _OPERATIONAL = {
 """Settings that say where and how fast, not what."""
 
 
-def is_decisive(setting: str) -> bool:
-    """Whether a setting of an engine can change an answer."""
-    return setting not in _OPERATIONAL
+def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that can change an answer; how an engine does its work is left out."""
+    return {name: value for name, value in settings.items() if name not in _OPERATIONAL}
 
 
 class ModelKind(StrEnum):
@@ -56,11 +56,13 @@ class ModelIdentity:
     engine: str
     engine_version: str
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What else is known: engine arguments, ``batch_invariant``, ``max_model_len``, ``servers``."""
+    """What else is known: ``batch_invariant``, ``max_model_len``, ``servers``."""
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Engine options that it was started with."""
 
     def decisive(self) -> dict[str, Any]:
-        """The settings that can change an answer; how an engine does its work is left out."""
-        return {name: self.settings[name] for name in self.settings if is_decisive(name)}
+        """What can change an answer of the settings and options."""
+        return {**decisive(self.settings), **decisive(self.options)}
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,8 @@ class Model(ABC):
             UsageError: it cannot be reached, or does not exist.
         """
 
-    def given_settings(self) -> Mapping[str, str]:
-        """Engine options that were asked for and can change an answer."""
+    def engine_options(self) -> Mapping[str, str]:
+        """Options of an engine that `start` would start."""
         return {}
 
     async def close(self) -> None:

@@ -50,10 +50,10 @@ class Ceilings:
         self.spent_tokens = 0
         self.spent_cost = 0.0
 
-    def spend(self, tokens: int, cost: float) -> None:
-        """Note what was computed."""
-        self.spent_tokens += tokens
-        self.spent_cost += cost
+    def spend(self, input_tokens: int, output_tokens: int, price: Price | None) -> None:
+        """Note what was computed; a model without a price costs nothing."""
+        self.spent_tokens += input_tokens + output_tokens
+        self.spent_cost += price.of(input_tokens, output_tokens) if price else 0.0
 
     def check(self) -> None:
         """Let a request pass, or not.

@@ -129,11 +129,6 @@ class Gate:
             return await self._compute(request)
         return await self._cache.answer(request, self._compute)
 
-    def note(self, input_tokens: int, output_tokens: int) -> None:
-        """Charge what was computed before this execution."""
-        cost = self.price.of(input_tokens, output_tokens) if self.price else 0.0
-        self._ceilings.spend(input_tokens + output_tokens, cost)
-
     async def _compute(self, request: ChatRequest) -> ChatResponse:
         async with self._free:
             self._ceilings.check()
@@ -143,7 +138,7 @@ class Gate:
                 raise
             except Exception as error:
                 raise EndpointError(f"the model raised {type(error).__name__}: {error}") from error
-        self.note(response.input_tokens, response.output_tokens)
+        self._ceilings.spend(response.input_tokens, response.output_tokens, self.price)
         return response
 
 

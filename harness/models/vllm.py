@@ -32,7 +32,6 @@ from harness.models.base import (
     Host,
     ModelIdentity,
     ModelRequest,
-    is_decisive,
 )
 from harness.models.chat import ChatModel, ChatRequest, ChatResponse
 from harness.models.child import ServerProcess, free_port
@@ -113,9 +112,9 @@ class VLLM(ChatModel):
         """A server that is started here takes most of the memory, a running one takes none."""
         return self._managed is not None
 
-    def given_settings(self) -> Mapping[str, str]:
-        """Options of the engine that is started here."""
-        return {name: value for name, value in self._engine_args.items() if is_decisive(name)}
+    def engine_options(self) -> Mapping[str, str]:
+        """Options of the server that is started here."""
+        return self._engine_args
 
     def requirements(self) -> tuple[Need, ...]:
         """The package, unless another interpreter or a running server has it."""
@@ -230,14 +229,22 @@ class ManagedServer:
 
     def identity(self, served: Served) -> ModelIdentity:
         """What is served, by what."""
-        settings: dict[str, Any] = dict(self._engine_args)
-        settings["batch_invariant"] = os.environ.get("VLLM_BATCH_INVARIANT", "0") == "1"
-        settings["package"] = self._package
-        settings["log"] = f"logs/{self._log.name}" if self._host.logs else ""
+        settings: dict[str, Any] = {
+            "batch_invariant": os.environ.get("VLLM_BATCH_INVARIANT", "0") == "1",
+            "package": self._package,
+            "log": f"logs/{self._log.name}" if self._host.logs else "",
+        }
         if served.max_model_len is not None:
             settings["max_model_len"] = served.max_model_len
         revision = _folder_hash(self._folder) if self._folder else self._hub_commit()
-        return ModelIdentity(self.served_name, revision, "vllm", served.engine_version, settings)
+        return ModelIdentity(
+            self.served_name,
+            revision,
+            "vllm",
+            served.engine_version,
+            settings,
+            dict(self._engine_args),
+        )
 
     async def _launch(self) -> None:
         port = free_port()

@@ -129,7 +129,7 @@ def tables() -> Tables:
         *[("input_tokens", count), ("output_tokens", count), ("cost", number)],
         *[("versions", text), ("commit", text), ("dirty", pa.bool_()), ("platform", text)],
         *[("argv", text), ("metrics", metrics), ("reference_run_id", text)],
-        *[("engine_settings", text), ("batch_invariant", pa.bool_())],
+        *[("engine_settings", text), ("engine_options", text), ("batch_invariant", pa.bool_())],
         *[("paid_input_tokens", count), ("paid_output_tokens", count), ("rescored_from", text)],
         ("method_code_hash", text),
     ]

@@ -60,8 +60,8 @@ class RunSummary:
     paid_input_tokens: int = 0
     """Tokens that were computed for it so far, those of tries that failed included."""
     paid_output_tokens: int = 0
-    engine_settings: str = "{}"
-    """Settings of the engine as JSON; of a published run."""
+    engine_options: str = "{}"
+    """Options of its engine as JSON; of a published run."""
 
 
 @dataclass(frozen=True)
@@ -382,7 +382,7 @@ class ResultsStore:
                     started_at=_time_text(row["started_at"]),
                     paid_input_tokens=row["paid_input_tokens"] or 0,
                     paid_output_tokens=row["paid_output_tokens"] or 0,
-                    engine_settings=row["engine_settings"] or "{}",
+                    engine_options=row["engine_options"] or "{}",
                 )
             except ValueError as error:
                 self._note(path, str(error))

@@ -52,13 +52,13 @@ def test_any_text_is_a_span_above_nothing_or_refused(text):
 def test_a_ceiling_lets_pass_until_it_is_reached():
     ceilings = Ceilings(tokens=10, cost=0.5)
     ceilings.check()
-    ceilings.spend(9, 0.4)
+    ceilings.spend(6, 3, Price(50_000, 1e5 / 3))
     ceilings.check()
-    ceilings.spend(1, 0.0)
+    ceilings.spend(1, 0, None)
     with pytest.raises(CeilingReached, match=r"--max-tokens-total 10 is reached \(10 tokens\)"):
         ceilings.check()
     ceilings = Ceilings(cost=0.5)
-    ceilings.spend(10**9, 0.5)
+    ceilings.spend(10**9, 0, Price(0.0005, 9.0))
     with pytest.raises(CeilingReached, match=r"--max-cost 0.5 is reached \(0.5\)"):
         ceilings.check()
     with pytest.raises(CeilingReached, match=r"--max-time is reached \(1e-09 s\)"):
@@ -67,7 +67,7 @@ def test_a_ceiling_lets_pass_until_it_is_reached():
 
 def test_without_a_ceiling_everything_passes():
     ceilings = Ceilings()
-    ceilings.spend(10**12, 1e12)
+    ceilings.spend(10**12, 1, Price(1e6, 1e6))
     ceilings.check()
 
 
