@@ -15,7 +15,7 @@ from itertools import groupby
 
 from harness.doctor import engines, folders, installed, names, servers
 from harness.doctor.finding import Asked, Finding, State, guarded
-from harness.doctor.servers import without_key
+from harness.doctor.servers import without_secret
 from harness.text import clean
 
 __all__ = ["Asked", "Finding", "State", "broken", "examine", "lines"]
@@ -67,7 +67,7 @@ def lines(found: Iterable[Finding]) -> list[str]:
 
 def _safe(one: Finding) -> Finding:
     """A finding without the key and on one line, whatever servers and plug-ins said."""
-    name, detail, mend = (clean(without_key(text)) for text in (one.name, one.detail, one.mend))
+    name, detail, mend = (clean(without_secret(text)) for text in (one.name, one.detail, one.mend))
     return replace(one, name=name, detail=detail, mend=mend)
 
 

@@ -6,14 +6,19 @@ The key is sent to them as a run would, and is never told: neither it nor a part
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from harness.doctor.finding import Asked, Finding, State
-from harness.models.endpoint import KEY_VARIABLE
+from harness.models.endpoint import (
+    KEY_VARIABLE,
+    listed_models,
+    read_text,
+    told_version,
+    without_key,
+)
 from harness.text import clean
 
 if TYPE_CHECKING:
@@ -22,8 +27,6 @@ if TYPE_CHECKING:
 _PATIENCE_S = 5.0
 _MOST_BYTES = 2**20
 _MOST_NAMES = 8
-_SECRET_LENGTH = 8
-"""A shorter key is a placeholder such as "EMPTY"."""
 
 
 def answering(asked: Asked) -> Iterator[Finding]:
@@ -50,10 +53,9 @@ def key(asked: Asked) -> Iterator[Finding]:
     yield Finding("servers", KEY_VARIABLE, state, said)
 
 
-def without_key(text: str) -> str:
-    """A text without the key, which a server or an exception may repeat."""
-    secret = os.environ.get(KEY_VARIABLE, "").strip()
-    return text.replace(secret, "[key]") if len(secret) >= _SECRET_LENGTH else text
+def without_secret(text: str) -> str:
+    """A text without the key."""
+    return without_key(text, os.environ.get(KEY_VARIABLE, "").strip())
 
 
 async def _look_at_all(addresses: Sequence[str]) -> list[Finding]:
@@ -84,7 +86,7 @@ async def _look_at(session: aiohttp.ClientSession, address: str) -> Finding:
         return _broken(shown, said, f"set {KEY_VARIABLE}")
     if status != 200:
         return _broken(shown, f"/v1/models answers {status}", "check the address")
-    served = _models(text)
+    served = [_model(one) for one in (listed_models(text) or {}).values()]
     if not served:
         said = f"/v1/models of this server lists no model{version}"
         return Finding("servers", shown, State.NOTE, said)
@@ -96,33 +98,16 @@ async def _look_at(session: aiohttp.ClientSession, address: str) -> Finding:
 async def _version(session: aiohttp.ClientSession, root: str) -> str:
     """What vLLM says of itself; others do not know the question."""
     status, text = await _get(session, f"{root}/version")
-    try:
-        told: Any = json.loads(text) if status == 200 else {}
-        return f"; version {_plain(told['version'])}"
-    except (LookupError, TypeError, ValueError, RecursionError):
-        return ""
+    told = told_version(text) if status == 200 else ""
+    return f"; version {_plain(told)}" if told else ""
 
 
 async def _get(session: aiohttp.ClientSession, url: str) -> tuple[int, str]:
     async with session.get(url) as answer:
-        body = bytearray()
-        async for chunk in answer.content.iter_any():
-            body += chunk
-            if len(body) > _MOST_BYTES:
-                raise ValueError(f"an answer of more than {_MOST_BYTES} bytes")
-        return answer.status, body.decode("utf-8", "replace")
+        return answer.status, await read_text(answer, _MOST_BYTES)
 
 
-def _models(text: str) -> list[str]:
-    """Names that a server lists, each with its engine and window where it tells them."""
-    try:
-        listed: Any = json.loads(text)
-        return [_model(one) for one in listed["data"]]
-    except (LookupError, TypeError, ValueError, RecursionError):
-        return []
-
-
-def _model(listed: Any) -> str:
+def _model(listed: Mapping[str, Any]) -> str:
     name, window, owner = listed["id"], listed.get("max_model_len"), listed.get("owned_by")
     facts = [_plain(owner)] if owner else []
     facts += [f"window {_plain(window)}"] if window else []
@@ -131,7 +116,7 @@ def _model(listed: Any) -> str:
 
 def _plain(value: Any) -> str:
     """A foreign value made safe to show: no key, no control characters, not endless."""
-    return clean(without_key(str(value)))[:100]
+    return clean(without_secret(str(value)))[:100]
 
 
 def _shown(address: str) -> str:

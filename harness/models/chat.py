@@ -155,11 +155,7 @@ class Sampling(Options):
 
     def abilities(self) -> set[Ability]:
         """What an engine has to be able to do to follow these settings."""
-        needed = {
-            Ability.PENALTIES: bool(self.presence_penalty or self.frequency_penalty),
-            Ability.TRUNCATION: self.overflow is not Overflow.REFUSE,
-        }
-        return {ability for ability, wanted in needed.items() if wanted}
+        return _abilities_of_settings(self)
 
     def given(self) -> dict[str, Any]:
         """The settings as values; those that came later only where they differ from the default.
@@ -239,10 +235,17 @@ class ChatRequest:
             Ability.SCHEMA: isinstance(self.form, Schema),
             Ability.GRAMMAR: isinstance(self.form, Choices | Pattern),
             Ability.TOOLS: bool(self.tools),
-            Ability.PENALTIES: bool(self.presence_penalty or self.frequency_penalty),
-            Ability.TRUNCATION: self.overflow is not Overflow.REFUSE,
         }
-        return {ability for ability, wanted in needed.items() if wanted}
+        found = {ability for ability, wanted in needed.items() if wanted}
+        return found | _abilities_of_settings(self)
+
+
+def _abilities_of_settings(asked: Sampling | ChatRequest) -> set[Ability]:
+    needed = {
+        Ability.PENALTIES: bool(asked.presence_penalty or asked.frequency_penalty),
+        Ability.TRUNCATION: asked.overflow is not Overflow.REFUSE,
+    }
+    return {ability for ability, wanted in needed.items() if wanted}
 
 
 @cache

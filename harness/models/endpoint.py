@@ -30,6 +30,7 @@ _TOO_LONG = (
     *("too long", "max_model_len", "maximum model length"),
 )
 _MOST_BYTES = 64 * 2**20
+_SECRET_LENGTH = 8
 
 Answer = TypeVar("Answer")
 
@@ -174,11 +175,7 @@ class Endpoint:
 
     def shown(self, answer: Any) -> str:
         """The beginning of an answer for a message, without the key that it may repeat."""
-        text = str(answer)
-        # A short key is a placeholder such as "EMPTY", which is no secret.
-        if len(self._key) >= 8:
-            text = text.replace(self._key, "[key]")
-        return repr(text[:300])
+        return repr(without_key(str(answer), self._key)[:300])
 
     def _readable(self, text: str, read: Callable[[Any], Answer]) -> Answer:
         try:
@@ -196,13 +193,13 @@ class Endpoint:
         session = self._opened()
         try:
             async with session.post(f"{self.url}{path}", json=body) as answer:
-                text = await _read_text(answer)
+                text = await read_text(answer, _MOST_BYTES)
                 return answer.status, answer.headers.get("Retry-After", ""), text
         except TimeoutError as error:
             raise TryAgain(f"no answer within {self._timeout_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             reason = f"{type(error).__name__} {error}".strip()
-            raise TryAgain(reason, gone=not isinstance(error, _TooLargeError)) from error
+            raise TryAgain(reason, gone=not isinstance(error, TooLargeError)) from error
 
     async def _check(self, model: str) -> Mapping[str, Any]:
         """Ask the server for its models; returns what it says of the wanted one."""
@@ -210,7 +207,7 @@ class Endpoint:
         if status != 200:
             mend = f"set {KEY_VARIABLE}" if status in (401, 403) else "check --base-url"
             raise UsageError(f"{self.url}/models answers {status}; {mend}.")
-        served = _models(text)
+        served = listed_models(text)
         if served is None:
             raise UsageError(f"{self.url}/models answers with no JSON; check --base-url.")
         if served and model not in served:
@@ -220,18 +217,14 @@ class Endpoint:
     async def _version(self) -> str:
         """The version of a vLLM server; empty for others, which have no such page."""
         status, text = await self._get(f"{self.url.removesuffix('/v1')}/version")
-        try:
-            found = json.loads(text)["version"] if status == 200 else ""
-        except (ValueError, LookupError, TypeError, RecursionError):
-            return ""
-        return found if isinstance(found, str) else ""
+        return told_version(text) if status == 200 else ""
 
     async def _get(self, url: str) -> tuple[int, str]:
         import aiohttp
 
         patience = aiohttp.ClientTimeout(total=min(20.0, self._timeout_s))
         async with self._opened().get(url, timeout=patience) as answer:
-            return answer.status, await _read_text(answer)
+            return answer.status, await read_text(answer, _MOST_BYTES)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -239,21 +232,36 @@ class Endpoint:
         return self._session
 
 
-class _TooLargeError(OSError):
+class TooLargeError(OSError):
     """An answer without end."""
 
 
-async def _read_text(answer: aiohttp.ClientResponse) -> str:
-    """Read a body, which may be broken text but must not be endless."""
+def without_key(text: str, key: str) -> str:
+    """A text without the key, which a server or an exception may repeat."""
+    # A short key is a placeholder such as "EMPTY", which is no secret.
+    return text.replace(key, "[key]") if len(key) >= _SECRET_LENGTH else text
+
+
+def told_version(text: str) -> str:
+    """The version that vLLM tells at /version; empty for any other text."""
+    try:
+        found = json.loads(text)["version"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+async def read_text(answer: aiohttp.ClientResponse, most: int) -> str:
+    """Read a body, which may be broken text but must not be endless: at most so many bytes."""
     body = bytearray()
     async for chunk in answer.content.iter_any():
         body += chunk
-        if len(body) > _MOST_BYTES:
-            raise _TooLargeError(f"an answer of more than {_MOST_BYTES} bytes")
+        if len(body) > most:
+            raise TooLargeError(f"an answer of more than {most} bytes")
     return body.decode("utf-8", "replace")
 
 
-def _models(text: str) -> dict[str, Mapping[str, Any]] | None:
+def listed_models(text: str) -> dict[str, Mapping[str, Any]] | None:
     """Models that a server lists; none if it lists nothing readable, None for what is no JSON."""
     try:
         listed: Any = json.loads(text)

@@ -46,14 +46,12 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "https://api.openai.com/v1"
 _TEXTS_PER_REQUEST = 256
-_SAMPLING_DEFAULTS = {
-    "presence_penalty": 0.0,
-    "frequency_penalty": 0.0,
+_SENT_IF_SET = (
+    *("presence_penalty", "frequency_penalty"),
     # Engines know these, the API of OpenAI itself refuses them.
-    "top_k": 0,
-    "min_p": 0.0,
-    "repetition_penalty": 1.0,
-}
+    *("top_k", "min_p", "repetition_penalty"),
+)
+_USUAL = ChatRequest(())
 
 
 class OpenAIOptions(EndpointOptions):
@@ -256,9 +254,9 @@ def _sampling(request: ChatRequest, limit_field: str) -> dict[str, Any]:
         "top_p": request.top_p,
         limit_field: request.max_tokens,
     }
-    for name, default in _SAMPLING_DEFAULTS.items():
+    for name in _SENT_IF_SET:
         value = getattr(request, name)
-        if value != default:
+        if value != getattr(_USUAL, name):
             body[name] = value
     if request.stop:
         body["stop"] = list(request.stop)

@@ -388,7 +388,7 @@ class TestServers:
             ({"/v1/models": (200, "<html>")}, "note", "lists no model"),
             ({"/v1/models": (200, '{"data": [1]}')}, "note", "lists no model"),
             ({"/v1/models": (200, "[" * 10**5)}, "note", "lists no model"),
-            ({"/v1/models": (200, " " * 2**21)}, "broken", "no server answers (ValueError)"),
+            ({"/v1/models": (200, " " * 2**21)}, "broken", "no server answers (TooLargeError)"),
         ]
         with ExitStack() as stack:
             urls = [stack.enter_context(serving(pages))[0] for pages, _, _ in odd]
