@@ -155,7 +155,6 @@ class StreamClient:
     ) -> None:
         self._gate = gate
         self._sampling = sampling
-        self._settings = dict(sampling)
         self._seed_text = seed_text
         self._journal = journal
         self._stream = stream
@@ -305,11 +304,24 @@ class StreamClient:
         return most if max_tokens is None else min(max_tokens, most)
 
     def _request(self, asked: Mapping[str, Any]) -> ChatRequest:
+        sampling = self._sampling
         seed = None
-        if not self._sampling.greedy:
+        if not sampling.greedy:
             text = f"{self._seed_text}/{self._item}/{self._begun}"
             seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
-        return ChatRequest(**{**self._settings, "seed": seed, "stream": self._stream, **asked})
+        return ChatRequest(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            seed=seed,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p,
+            presence_penalty=sampling.presence_penalty,
+            frequency_penalty=sampling.frequency_penalty,
+            repetition_penalty=sampling.repetition_penalty,
+            overflow=sampling.overflow,
+            stream=self._stream,
+            **asked,
+        )
 
 
 def _check(asked: Mapping[str, Any]) -> None:
