@@ -173,6 +173,26 @@ def rescore(
     commands.print_rescored(folder, run_id, as_json=json_output)
 
 
+@app.command()
+def score(
+    task: Annotated[str, typer.Argument(help="The task whose metrics to compute.")],
+    files: Annotated[list[Path], typer.Argument(help="Outputs or logs recorded elsewhere.")],
+    reference: Annotated[
+        Path | None,
+        typer.Option(envvar="HARNESS_REFERENCE", help="The same of what to compare with."),
+    ] = None,
+    task_option: Annotated[
+        list[str] | None,
+        typer.Option("--task-option", "-T", help="NAME=VALUE; repeatable.", show_default=False),
+    ] = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Compute a task's metrics from outputs recorded elsewhere; no model is asked."""
+    from harness import scoring
+
+    scoring.print_scores(task, files, reference, task_option or (), as_json=json_output)
+
+
 models_app = typer.Typer(help="Models with files of their own: make them ready before a run.")
 app.add_typer(models_app, name="models")
 

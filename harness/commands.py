@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from harness.errors import UsageError
-from harness.plan import Plan, expand, task_name
+from harness.plan import Plan, StreamRun, expand, task_name
 from harness.results.schema import RunStatus
 from harness.results.store import ResultsStore, RunSummary
 from harness.sweep import Sweep
@@ -50,7 +50,7 @@ async def run_sweep(sweep: Sweep, *, as_json: bool) -> int:
                 "method": one.run.spec.label,
                 "model": one.run.spec.model,
                 "order": one.run.spec.order,
-                "sample_seed": one.run.spec.sample_seed,
+                "sample_seed": one.run.spec.seed,
                 "status": str(one.status) if one.status else "skipped",
                 "score": one.score,
                 "n_done": one.n_done,
@@ -87,7 +87,7 @@ def print_plan(sweep: Sweep, *, as_json: bool) -> None:
                 **run.spec.model_dump(),
                 "work_key": run.spec.work_key(),
                 "n_samples": run.n_samples,
-                "n_streams": len(run.streams),
+                "n_streams": len(run.streams) if isinstance(run, StreamRun) else None,
                 "skipped": run.skipped,
             }
             for run in plan.runs
@@ -105,8 +105,8 @@ def print_plan(sweep: Sweep, *, as_json: bool) -> None:
             run.spec.label,
             run.spec.model,
             run.spec.order,
-            str(run.spec.sample_seed),
-            f"{run.n_samples} in {len(run.streams)} streams",
+            str(run.spec.seed),
+            run.size,
             f"skipped: {run.skipped}" if run.skipped else "runnable",
         )
         for run in plan.runs

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
+from harness.editing.executor import execute_edits
+from harness.editing.plan import EditRun
 from harness.errors import (
     CeilingReached,
     HarnessError,
@@ -23,63 +25,19 @@ from harness.errors import (
     StorageError,
     UsageError,
 )
-from harness.models.base import Host, ModelIdentity, ModelKind, decisive
+from harness.models.base import Host, Model, ModelIdentity, ModelKind, decisive
 from harness.models.cache import ResponseCache
 from harness.models.ceilings import Ceilings, price_of
 from harness.models.chat import ChatModel
 from harness.models.client import Gate
 from harness.models.embedders import RankingModel
-from harness.plan import ModelOpener, Plan, PlannedRun, open_model
+from harness.outcomes import Progress, RunOutcome, run_title
+from harness.plan import ModelOpener, Plan, PlannedRun, StreamRun, open_model
 from harness.protocols.stream.loop import Lane, run_lane
-from harness.results.schema import RunStatus, SampleRecord, Scored, Status
+from harness.results.schema import RunStatus, SampleRecord, Status
 from harness.results.store import Attempt, JournalHeld, ResultsStore, RunSummary
 from harness.runner import Engine, Execution, run_code_hash
 from harness.sweep import Sweep
-
-
-class Progress(Protocol):
-    """Who wants to know how far the work is."""
-
-    def status(self, text: str) -> None:
-        """Something that takes a while begins."""
-        ...
-
-    def begin(self, run_id: str, label: str, total: int, finished: Collection[Scored]) -> None:
-        """A run begins, with samples that are already there."""
-        ...
-
-    def advance(self, run_id: str, record: SampleRecord) -> None:
-        """A sample is finished."""
-        ...
-
-    def end(self, run_id: str) -> None:
-        """A run is published, or given up."""
-        ...
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """What became of a planned run."""
-
-    run: PlannedRun
-    run_id: str = ""
-    status: RunStatus | None = None
-    """None where nothing was executed."""
-    n_done: int = 0
-    n_failed: int = 0
-    n_invalid: int = 0
-    n_error: int = 0
-    score: float | None = None
-    note: str = ""
-    """Why nothing was executed, or what went wrong first."""
-    paid_input_tokens: int = 0
-    """Tokens that were computed for a run that was finished before."""
-    paid_output_tokens: int = 0
-
-    @property
-    def good(self) -> bool:
-        """Whether the run is complete without failed samples, now or before."""
-        return self.status is RunStatus.COMPLETE and self.n_failed == 0
 
 
 class LocalExecutor:
@@ -117,12 +75,25 @@ class LocalExecutor:
                 _charge(outcome.run, outcome, plan, ceilings)
             for _, run, attempt in attempts:
                 _charge(run, attempt, plan, ceilings)
+            edits = [
+                (position, run, attempt)
+                for position, run, attempt in attempts
+                if isinstance(run, EditRun)
+            ]
+            outcomes |= await execute_edits(
+                edits, self._store, plan.sweep, self._progress, self._open, self._host()
+            )
+            streams = [
+                (position, run, attempt)
+                for position, run, attempt in attempts
+                if isinstance(run, StreamRun)
+            ]
             # Streams are sequential, so they get their places before items that can wait.
-            attempts.sort(key=lambda one: not one[1].method.right.type.stateful)
-            runs = [run for _, run, _ in attempts]
+            streams.sort(key=lambda one: not one[1].method.right.type.stateful)
+            runs = [run for _, run, _ in streams]
             ranking = await self._start_embedder(plan.sweep, runs, stack)
             for models in self._groups(plan.sweep, runs):
-                mine = [one for one in attempts if one[1].spec.model in models]
+                mine = [one for one in streams if one[1].spec.model in models]
                 done = await self._run_group(plan, mine, models, ranking, ceilings)
                 for (position, _, _), outcome in zip(mine, done, strict=True):
                     outcomes[position] = outcome
@@ -134,7 +105,8 @@ class LocalExecutor:
         except JournalHeld as error:
             return RunOutcome(run, note=str(error))
         if isinstance(claimed, RunSummary):
-            model: ChatModel = self._open(run.spec.model, sweep, ModelKind.CHAT)
+            kind = ModelKind.CAUSAL_LM if isinstance(run, EditRun) else ModelKind.CHAT
+            model: Model = self._open(run.spec.model, sweep, kind)
             _refuse_other_options(claimed, model.engine_options())
             return RunOutcome(
                 run,
@@ -150,7 +122,7 @@ class LocalExecutor:
         return claimed
 
     async def _start_embedder(
-        self, sweep: Sweep, runs: Sequence[PlannedRun], stack: AsyncExitStack
+        self, sweep: Sweep, runs: Sequence[StreamRun], stack: AsyncExitStack
     ) -> tuple[RankingModel, ModelIdentity] | None:
         """Start the embedder if a run needs similarities."""
         if not any(run.spec.embedder for run in runs):
@@ -160,7 +132,7 @@ class LocalExecutor:
         self._progress.status(f"starting embedder {sweep.embedder} ...")
         return embedder, await embedder.start(self._host())
 
-    def _groups(self, sweep: Sweep, runs: Sequence[PlannedRun]) -> list[dict[str, ChatModel]]:
+    def _groups(self, sweep: Sweep, runs: Sequence[StreamRun]) -> list[dict[str, ChatModel]]:
         """Models that may be up at the same time; one that takes the machine is a group alone."""
         shared, alone = dict[str, ChatModel](), list[dict[str, ChatModel]]()
         for name in dict.fromkeys(run.spec.model for run in runs):
@@ -174,7 +146,7 @@ class LocalExecutor:
     async def _run_group(
         self,
         plan: Plan,
-        attempts: Sequence[tuple[int, PlannedRun, Attempt]],
+        attempts: Sequence[tuple[int, StreamRun, Attempt]],
         models: Mapping[str, ChatModel],
         ranking: tuple[RankingModel, ModelIdentity] | None,
         ceilings: Ceilings,
@@ -210,7 +182,7 @@ class LocalExecutor:
 
     async def _run(
         self,
-        run: PlannedRun,
+        run: StreamRun,
         attempt: Attempt,
         plan: Plan,
         engine: Engine,
@@ -322,15 +294,6 @@ def _charge(run: PlannedRun, spent: RunOutcome | Attempt, plan: Plan, ceilings: 
     """Count what earlier executions of a run have taken."""
     price = price_of(run.spec.model, plan.prices)
     ceilings.spend(spent.paid_input_tokens, spent.paid_output_tokens, price)
-
-
-def run_title(run: PlannedRun) -> str:
-    """A short name for a run in displays: the method, and what else varies."""
-    spec = run.spec
-    extras = [spec.order] if spec.order != "native" else []
-    if spec.sample_seed:
-        extras.append(f"seed {spec.sample_seed}")
-    return " ".join([spec.label, *extras])
 
 
 async def _all(jobs: Sequence[Awaitable[Any]]) -> list[Any]:

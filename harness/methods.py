@@ -17,6 +17,8 @@ from harness import composition, options, plugin_file
 from harness.composition import Part
 from harness.errors import UnknownName, UsageError
 from harness.options import Options
+from harness.protocols.edit.method import ModelEditor
+from harness.protocols.edit.surgery import GradientSurgery
 from harness.protocols.stream.method import Agent, Memory, MethodPair
 from harness.registry import About, Kind, Need, Registered, registered
 
@@ -33,10 +35,27 @@ class Rule:
     default_right: str
     bases: Mapping[str, type[Any]]
     """The abstract class of each role, to know what a file holds."""
+    example: str = ""
+    """A method of two parts, for messages."""
 
 
 RULES = {
-    "stream": Rule("agent", "memory", "direct", "none", {"agent": Agent, "memory": Memory}),
+    "stream": Rule(
+        "agent",
+        "memory",
+        "direct",
+        "none",
+        {"agent": Agent, "memory": Memory},
+        "direct+exprag",
+    ),
+    "edit": Rule(
+        "editor",
+        "surgery",
+        "graddiff",
+        "none",
+        {"editor": ModelEditor, "surgery": GradientSurgery},
+        "npo+gu",
+    ),
 }
 
 
@@ -97,7 +116,12 @@ def resolve(text: str, protocol: str) -> Method:
     else:
         raise UsageError(
             f"method '{text}' has {len(parts)} parts; a {protocol} method is "
-            f"{rule.left}+{rule.right}, for example {rule.default_left}+{rule.default_right}."
+            f"{rule.left}+{rule.right}, for example {rule.example}."
+        )
+    if right.name != rule.default_right and not getattr(left.type, "takes_surgery", True):
+        raise UsageError(
+            f"method '{text}': {left.name} follows no gradient that {right.name} could change; "
+            f"write {left.name}, or take a gradient editor, as in {rule.example}."
         )
     return Method("+".join(str(part) for part in parts), protocol, left, right)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import random
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -19,35 +20,70 @@ from harness.data import content_hash
 from harness.errors import HarnessError, UsageError
 from harness.methods import Method, resolve
 from harness.models.base import ModelKind, ModelRequest
+from harness.models.causal import CausalLMModel
 from harness.models.ceilings import Ceilings, Price, price_of, read_prices, seconds
 from harness.models.chat import ChatModel, Sampling
 from harness.models.embedders import RankingModel
+from harness.protocols.edit.task import EditTask
 from harness.protocols.stream.task import StreamTask
 from harness.protocols.stream.types import Item
+from harness.protocols.task import Task
 from harness.registry import Kind, find, require
 from harness.spec import RunSpec
 from harness.sweep import Sweep
+
+_BASES = {
+    ModelKind.CHAT: ChatModel,
+    ModelKind.EMBEDDER: RankingModel,
+    ModelKind.CAUSAL_LM: CausalLMModel,
+}
 
 ModelOpener = Callable[[str, Sweep, ModelKind], Any]
 """Constructs a model by name; the registry's, unless a caller brings its own."""
 
 
 @dataclass(frozen=True)
-class PlannedRun:
-    """One run of a plan."""
+class PlannedRun(ABC):
+    """One run of a plan, whatever its protocol."""
 
     spec: RunSpec
-    task: StreamTask
+    task: Task
     method: Method
+    skipped: str = field(default="", kw_only=True)
+    """Why it cannot run; empty if it can."""
+
+    @property
+    @abstractmethod
+    def n_samples(self) -> int:
+        """Planned samples."""
+
+    @property
+    @abstractmethod
+    def size(self) -> str:
+        """How much it is, in words."""
+
+    @abstractmethod
+    def data_hash(self) -> str:
+        """Hash of the planned items, whatever their order."""
+
+
+@dataclass(frozen=True)
+class StreamRun(PlannedRun):
+    """A run of the stream protocol."""
+
+    task: StreamTask
     streams: tuple[tuple[str, tuple[Item, ...]], ...]
     """(stream id, its items in the order of the run)."""
-    skipped: str = ""
-    """Why it cannot run; empty if it can."""
 
     @property
     def n_samples(self) -> int:
         """Planned samples."""
         return sum(len(items) for _, items in self.streams)
+
+    @property
+    def size(self) -> str:
+        """How much it is, in words."""
+        return f"{self.n_samples} in {len(self.streams)} streams"
 
     def data_hash(self) -> str:
         """Hash of the planned items, whatever their order."""
@@ -63,7 +99,7 @@ class Plan:
     sweep: Sweep
     runs: tuple[PlannedRun, ...]
     clusters: int
-    """Independent streams of a run."""
+    """Independent units of a run: streams, authors, documents."""
     comparisons: int
     """Methods that are compared with the task's baseline."""
     prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
@@ -98,6 +134,14 @@ def expand(sweep: Sweep, opener: ModelOpener | None = None) -> Plan:
         UsageError: something is wrong for every run.
     """
     task = open_task(sweep)
+    if isinstance(task, EditTask):
+        from harness.editing.plan import expand_edits
+
+        return expand_edits(task, sweep, opener or open_model)
+    return _expand_streams(task, sweep, opener or open_model)
+
+
+def _expand_streams(task: StreamTask, sweep: Sweep, opener: ModelOpener) -> Plan:
     sampling = options.build(
         Sampling, {**task.sampling_defaults(), **sweep.sampling}, "sampling (-M)"
     )
@@ -111,10 +155,10 @@ def expand(sweep: Sweep, opener: ModelOpener | None = None) -> Plan:
     models = sweep.model or (task.default_model,)
     items = _limited(_items(task, sweep), sweep.limit)
     streams = {order: order_streams(items, order) for order in sweep.orders()}
-    opened = _open_models(sweep, models, methods, opener or open_model)
+    opened = _open_models(sweep, models, methods, opener)
     prices = _prices(sweep, models)
     part, parts = sweep.shard_of()
-    runs = dict[str, PlannedRun]()
+    runs = dict[str, StreamRun]()
     for method, model, order, seed in product(methods, models, sweep.orders(), seeds):
         spec = RunSpec(
             task=task_name(sweep.task),
@@ -132,7 +176,7 @@ def expand(sweep: Sweep, opener: ModelOpener | None = None) -> Plan:
             sample_seed=seed,
         )
         reason = _skip_reason(method, order, items) or _lacks(method, sampling, opened[model])
-        run = PlannedRun(spec, task, method, streams[order], reason)
+        run = StreamRun(spec, task, method, streams[order], skipped=reason)
         runs.setdefault(spec.work_key(), run)
     baseline = resolve(task.baseline, task.protocol).canonical()
     compared = {run.spec.method for run in runs.values() if not run.skipped} - {baseline}
@@ -141,7 +185,7 @@ def expand(sweep: Sweep, opener: ModelOpener | None = None) -> Plan:
     return Plan(sweep, mine, clusters, len(compared), prices)
 
 
-def open_task(sweep: Sweep) -> StreamTask:
+def open_task(sweep: Sweep) -> StreamTask | EditTask:
     """Load the task of a sweep with its options and check what it needs."""
     if sweep.task.startswith(plugin_file.PREFIX):
         task_type, class_name, path = plugin_file.load(sweep.task, "task")
@@ -149,14 +193,15 @@ def open_task(sweep: Sweep) -> StreamTask:
             raise UsageError(f"task '{sweep.task}': there is no class {class_name} in {path}.")
     else:
         task_type = find(Kind.TASK, sweep.task).load()
-    if not (isinstance(task_type, type) and issubclass(task_type, StreamTask)):
+    if not (isinstance(task_type, type) and issubclass(task_type, StreamTask | EditTask)):
         raise UsageError(f"task '{sweep.task}' follows no protocol that this version knows.")
     if inspect.isabstract(task_type):
         missing = ", ".join(sorted(task_type.__abstractmethods__))
         raise UsageError(f"task '{sweep.task}' has no {missing}; add it.")
     chosen = options.build(task_type.Options, sweep.task_options, f"task '{sweep.task}'")
     require(task_type.needs(chosen), f"task '{sweep.task}'")
-    return task_type(chosen)
+    made: Any = task_type
+    return made(chosen)
 
 
 def task_name(text: str) -> str:
@@ -175,12 +220,12 @@ def open_model(text: str, sweep: Sweep, kind: ModelKind) -> Any:
     """
     request = ModelRequest.parse(
         text,
-        tuple(sweep.model_args.items()) if kind is ModelKind.CHAT else (),
+        () if kind is ModelKind.EMBEDDER else tuple(sweep.model_args.items()),
         sweep.base_url,
     )
     entry = find(Kind.MODEL, request.name, str(kind))
     model_type: Any = entry.load()
-    base = ChatModel if kind is ModelKind.CHAT else RankingModel
+    base = _BASES[kind]
     if not (isinstance(model_type, type) and issubclass(model_type, base)):
         raise UsageError(
             f"model '{request.name}' of package '{entry.distribution}' is registered as {kind} but "

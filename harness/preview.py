@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.errors import HarnessError
-from harness.executors import run_title
+from harness.errors import HarnessError, UsageError
 from harness.models.base import NO_HOST, Host, ModelIdentity, ModelRequest
 from harness.models.chat import ChatModel, ChatRequest, ChatResponse, Message, Sampling
 from harness.models.client import Gate, StreamClient
 from harness.models.search import NoRanker, SimilaritySearch
-from harness.plan import Plan, PlannedRun
+from harness.outcomes import run_title
+from harness.plan import Plan, StreamRun
 from harness.protocols.stream.method import MemoryContext, Play, call_hook
 from harness.protocols.stream.types import Query
 from harness.protocols.stream.world import World
@@ -58,10 +58,15 @@ class _Catcher(ChatModel):
 
 async def previews(plan: Plan) -> list[Preview]:
     """Catch the first request of every runnable run."""
-    return [await _preview(run) for run in plan.runnable]
+    found = list[Preview]()
+    for run in plan.runnable:
+        if not isinstance(run, StreamRun):
+            raise UsageError("--preview shows prompts, and an edit task has none; leave it out.")
+        found.append(await _preview(run))
+    return found
 
 
-async def _preview(run: PlannedRun) -> Preview:
+async def _preview(run: StreamRun) -> Preview:
     stream_id, items = run.streams[0]
     seed_text = run.spec.seed_text(stream_id)
     sampling = Sampling.model_validate(run.spec.sampling)

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.errors import HarnessError, StorageError, UsageError
-from harness.executors import Progress, run_title
 from harness.models.base import Ability, ModelKind
-from harness.plan import PlannedRun, expand
+from harness.outcomes import Progress, run_title
+from harness.plan import StreamRun, expand
 from harness.protocols.stream.loop import granted
 from harness.protocols.stream.record import item_fields, rescored_metrics
 from harness.protocols.stream.task import StreamTask
@@ -161,7 +161,7 @@ class _Work:
         spec: the file that repeats it.
     """
 
-    def __init__(self, run: PlannedRun, row: Mapping[str, Any], spec: Path) -> None:
+    def __init__(self, run: StreamRun, row: Mapping[str, Any], spec: Path) -> None:
         self.totals = Totals(one.name for one in run.task.metrics if one.higher_is_better)
         self.changed = list[str]()
         self.run = run
@@ -304,7 +304,7 @@ def _unasked(name: str, sweep: Sweep, kind: ModelKind) -> _Unasked:
     return _Unasked()
 
 
-def _planned(spec: Path, row: Mapping[str, Any]) -> PlannedRun:
+def _planned(spec: Path, row: Mapping[str, Any]) -> StreamRun:
     """The run as the current code plans it.
 
     Raises:
@@ -317,6 +317,11 @@ def _planned(spec: Path, row: Mapping[str, Any]) -> PlannedRun:
     if len(runs) != 1:
         raise UsageError(f"{spec} is of {len(runs)} runs, not of run {run_id} alone; restore it.")
     planned = runs[0]
+    if not isinstance(planned, StreamRun):
+        raise UsageError(
+            f"run {run_id} edited a model, and its score is made of what the model gave; run its "
+            "command again, which scores with the current code."
+        )
     if planned.spec.task_version != row["task_version"]:
         was, now = row["task_version"], planned.spec.task_version
         _again(spec, f"run {run_id} is of version {was} of {row['task']}, which is {now} now")

@@ -28,7 +28,7 @@ from harness.models.search import (
     SimilaritySearch,
     VectorRanker,
 )
-from harness.plan import PlannedRun
+from harness.plan import PlannedRun, StreamRun
 from harness.protocols.stream.loop import Lane, restore_memory
 from harness.protocols.stream.method import Agent, Memory, MemoryContext
 from harness.protocols.stream.settings import TieBreak
@@ -87,7 +87,7 @@ class Execution:
 
     def __init__(
         self,
-        run: PlannedRun,
+        run: StreamRun,
         attempt: Attempt,
         store: ResultsStore,
         sweep: Sweep,
@@ -106,8 +106,9 @@ class Execution:
         self._began = time.perf_counter()
         if not self._past.started_at:
             self._past.started_at = datetime.now(UTC).isoformat()
-            self._journal.append({"kind": "run", "summary": self._summary()})
-            self._save_spec()
+            summary = journal_summary(run, self._code_hash, self._past.started_at)
+            self._journal.append({"kind": "run", "summary": summary})
+            save_spec(run, sweep, store.artifacts(self.run_id))
         elif not _same(self._past.engine, engine.as_json()):
             raise UsageError(
                 f"run {self.run_id} was begun with {_words(self._past.engine)} and would go on "
@@ -240,44 +241,6 @@ class Execution:
             expected = str(last.memory["fingerprint"])
             await restore_memory(lane.memory, entries, last.step, expected, lane.dumps)
 
-    def _summary(self) -> dict[str, Any]:
-        spec = self.run.spec
-        return {
-            "work_key": spec.work_key(),
-            "code_hash": self._code_hash,
-            "task": spec.task,
-            "subset": spec.subset,
-            "method": spec.label,
-            "model": spec.model,
-            "order": spec.order,
-            "sample_seed": spec.sample_seed,
-            "n_planned": self.run.n_samples,
-            "started_at": self._past.started_at,
-        }
-
-    def _save_spec(self) -> None:
-        """Write the sweep that repeats exactly this run."""
-        import yaml
-
-        spec, sweep = self.run.spec, self._sweep
-        alone = sweep.model_copy(
-            update={
-                "method": (spec.label,),
-                "model": (spec.model,),
-                "order": (spec.order,),
-                "seeds": str(spec.sample_seed),
-                "sampling": spec.sampling,
-                "task_options": self.run.task.options.given(),
-                "fresh": False,
-                "cache": False,
-                **dict.fromkeys(_LIMITS),
-            }
-        )
-        folder = self._store.artifacts(self.run_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(alone.model_dump(mode="json"), sort_keys=False)
-        (folder / "spec.yaml").write_text(text, encoding="utf-8")
-
     def _row(self, totals: Totals) -> dict[str, Any]:
         identity, ranking = self._engine.identity, self._engine.ranking_identity
         run, past = self.run, self._past
@@ -317,6 +280,46 @@ class Execution:
             "rescored_from": None,
             "method_code_hash": self._method_code_hash,
         }
+
+
+def journal_summary(run: PlannedRun, code_hash: str, started_at: str) -> dict[str, Any]:
+    """What a run's journal begins with."""
+    spec = run.spec
+    return {
+        "work_key": spec.work_key(),
+        "code_hash": code_hash,
+        "task": spec.task,
+        "subset": spec.subset,
+        "method": spec.label,
+        "model": spec.model,
+        "order": spec.order,
+        "sample_seed": spec.seed,
+        "n_planned": run.n_samples,
+        "started_at": started_at,
+    }
+
+
+def save_spec(run: PlannedRun, sweep: Sweep, folder: Path) -> None:
+    """Write the sweep that repeats exactly this run, as ``spec.yaml``."""
+    import yaml
+
+    spec = run.spec
+    alone = sweep.model_copy(
+        update={
+            "method": (spec.label,),
+            "model": (spec.model,),
+            "order": (spec.order,),
+            "seeds": str(spec.seed),
+            "sampling": spec.sampling,
+            "task_options": run.task.options.given(),
+            "fresh": False,
+            "cache": False,
+            **dict.fromkeys(_LIMITS),
+        }
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(alone.model_dump(mode="json"), sort_keys=False)
+    (folder / "spec.yaml").write_text(text, encoding="utf-8")
 
 
 def described(run: PlannedRun) -> dict[str, Any]:
@@ -382,7 +385,7 @@ def _words(engine: list[list[str]]) -> str:
     return " and ".join(" ".join(part for part in one if part) for one in engine)
 
 
-def _construct(run: PlannedRun, context: MemoryContext) -> tuple[Agent, Memory]:
+def _construct(run: StreamRun, context: MemoryContext) -> tuple[Agent, Memory]:
     """Make a lane's agent and memory.
 
     Raises:

@@ -54,6 +54,11 @@ class RunSpec(BaseModel):
     sample_seed: int = 0
     train_seed: int | None = None
 
+    @property
+    def seed(self) -> int:
+        """The seed that the user gave: of training where there is training, else of sampling."""
+        return self.sample_seed if self.train_seed is None else self.train_seed
+
     def work_key(self) -> str:
         """Hash of what decides the samples; equal keys are the same work."""
         fields = {name: getattr(self, name) for name in KEY_FIELDS_V1}

@@ -59,6 +59,10 @@ class Sweep(BaseModel):
     """Start a new attempt even if an equal run exists."""
     cache: bool = False
     """Keep answers for all later runs, and take them from there; harness cache info shows them."""
+    eval_backend: str | None = None
+    """What evaluates edited models: transformers (in this process) or vllm."""
+    reference: str | None = None
+    """Run of a model that never saw the forget set, to compare edited models with."""
     shard: str | None = None
     """i/n: execute only the i-th of n parts; the same command with 1/n to n/n does it all."""
     max_tokens_total: int | None = Field(default=None, ge=1)

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.conformance.toy import CANARY, ToyModel, ToyTask
 from harness.errors import HarnessError
-from harness.executors import LocalExecutor, RunOutcome
+from harness.executors import LocalExecutor
 from harness.methods import Method, resolve
 from harness.models.base import ModelKind, ModelRequest
 from harness.models.chat import Sampling
@@ -18,7 +18,8 @@ from harness.models.client import Gate, StreamClient
 from harness.models.embedders import Bm25
 from harness.models.search import NoRanker, SimilaritySearch
 from harness.options import describe
-from harness.plan import Plan, PlannedRun, order_streams
+from harness.outcomes import RunOutcome
+from harness.plan import Plan, StreamRun, order_streams
 from harness.protocols.stream import Experience, Feedback, Memory, Query, StreamSettings, Turn
 from harness.protocols.stream.method import MemoryContext, call_hook
 from harness.protocols.stream.settings import FeedbackLevel, StorePolicy
@@ -129,7 +130,7 @@ def _run(method: Method, model: ToyModel) -> tuple[RunOutcome, list[SampleRecord
         embedder="bm25" if method.right.type.needs_similarity else "",
         sampling=Sampling().given(),
     )
-    run = PlannedRun(spec, task, method, order_streams(items, "native"))
+    run = StreamRun(spec, task, method, order_streams(items, "native"))
     plan = Plan(Sweep(task="toy", embedder="bm25"), (run,), clusters=4, comparisons=0)
     records = list[SampleRecord]()
 

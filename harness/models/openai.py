@@ -10,7 +10,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness import options
@@ -31,6 +31,7 @@ from harness.models.chat import (
 from harness.models.embedders import RankingModel
 from harness.models.endpoint import (
     KEY_VARIABLE,
+    Answer,
     Endpoint,
     EndpointOptions,
     Served,
@@ -86,6 +87,12 @@ class Wire:
         served = await self._replicas.open(self.model)
         self._window = served.max_model_len
         return served
+
+    async def post(
+        self, path: str, body: Mapping[str, Any], read: Callable[[Any], Answer]
+    ) -> Answer:
+        """Post a body of the caller's own; the model's name is added."""
+        return await self._replicas.post(path, {"model": self.model, **body}, read)
 
     async def ask(self, request: ChatRequest) -> ChatResponse:
         """Ask a server; a prompt that is too long is cut if the request says so."""

@@ -9,7 +9,6 @@ Local or remote, the server is the one way, so that there is one path to test.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import re
 import secrets
@@ -18,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,7 +34,15 @@ from harness.models.base import (
 )
 from harness.models.chat import ChatModel, ChatRequest, ChatResponse
 from harness.models.child import ServerProcess, free_port
-from harness.models.endpoint import KEY_VARIABLE, Endpoint, EndpointOptions, Served, Unreachable
+from harness.models.endpoint import (
+    KEY_VARIABLE,
+    Answer,
+    Endpoint,
+    EndpointOptions,
+    Served,
+    Unreachable,
+)
+from harness.models.files import folder_hash
 from harness.models.openai import Wire, remote, remote_identity
 from harness.models.replicas import Replicas
 from harness.options import Options
@@ -46,7 +53,6 @@ _SECRET = re.compile(r"(?:^|_)(?:token|password|secret)$")
 _SAY_EVERY_S = 15.0
 _LOOK_EVERY_S = 0.5
 _STOPS_WITHIN_S = 15.0
-_HASHED_BYTES, _HASHED_EVERY = 2**16, 2**22
 _FIND_PACKAGE = """
 from importlib.metadata import distributions
 names = {one.metadata["Name"] for one in distributions()}
@@ -130,6 +136,12 @@ class VLLM(ChatModel):
     async def chat(self, request: ChatRequest) -> ChatResponse:
         """Ask the server."""
         return await self._wire.ask(request)
+
+    async def post(
+        self, path: str, body: Mapping[str, Any], read: Callable[[Any], Answer]
+    ) -> Answer:
+        """Ask the server's own interface, for what no chat request says."""
+        return await self._wire.post(path, body, read)
 
     async def close(self) -> None:
         """Close the connections, and end the server if it was started here."""
@@ -236,7 +248,7 @@ class ManagedServer:
         }
         if served.max_model_len is not None:
             settings["max_model_len"] = served.max_model_len
-        revision = _folder_hash(self._folder) if self._folder else self._hub_commit()
+        revision = folder_hash(self._folder) if self._folder else self._hub_commit()
         return ModelIdentity(
             self.served_name,
             revision,
@@ -361,19 +373,6 @@ def _local_folder(request: ModelRequest) -> Path | None:
     if text.startswith((".", "/", "~")):
         raise UsageError(f"vllm: there is no folder {folder}.")
     return None
-
-
-def _folder_hash(folder: Path) -> str:
-    """Hash of every file's name, size, and 64 KiB of each 4 MiB; weights can be terabytes."""
-    digest = hashlib.sha256()
-    for path in sorted(one for one in folder.rglob("*") if one.is_file()):
-        size = path.stat().st_size
-        digest.update(f"{path.relative_to(folder)}\0{size}\0".encode())
-        with path.open("rb") as file:
-            for start in range(0, size, _HASHED_EVERY):
-                file.seek(start)
-                digest.update(file.read(_HASHED_BYTES))
-    return f"folder-{digest.hexdigest()[:16]}"
 
 
 def _ending(code: int | None) -> str:

@@ -102,6 +102,7 @@ class Tables:
     samples: pa.Schema
     traces: pa.Schema
     memory: pa.Schema
+    checkpoints: pa.Schema
 
 
 @cache
@@ -149,4 +150,10 @@ def tables() -> Tables:
         *[("text", text), ("key", text), ("meta", text), ("written_by", text)],
         *[("written_step", pa.int32()), ("similarity", number), ("fingerprint", text)],
     ]
-    return Tables(*(pa.schema(columns) for columns in (runs, samples, traces, memory)))
+    checkpoints = [
+        *[("run_id", text), ("checkpoint", text), ("request", pa.int32()), ("step", pa.int32())],
+        *[("seconds", number), ("peak_memory_bytes", count), ("metrics", metrics)],
+        ("missing", text),
+    ]
+    every = (runs, samples, traces, memory, checkpoints)
+    return Tables(*(pa.schema(columns) for columns in every))

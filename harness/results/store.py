@@ -236,6 +236,28 @@ class ResultsStore:
         except OSError as error:
             raise self._unwritable(run_id, error) from error
 
+    def write_checkpoints(self, run_id: str, rows: list[dict[str, Any]]) -> None:
+        """Write what an edit came to at each of its evaluations.
+
+        Raises:
+            StorageError: the table could not be written.
+        """
+        try:
+            with _Writer(self.artifacts(run_id) / "checkpoints.parquet", "checkpoints") as one:
+                one.add(rows)
+        except OSError as error:
+            raise self._unwritable(run_id, error) from error
+
+    def checkpoints(self, run_id: str) -> pd.DataFrame:
+        """What an edit came to at each of its evaluations; metrics as dictionaries.
+
+        Raises:
+            ResultsError: the run has none, or its file is damaged.
+        """
+        frame = self._artifact(run_id, "checkpoints")
+        frame["metrics"] = [dict(one) for one in frame["metrics"]]
+        return frame
+
     def commit(self, run: Mapping[str, Any], journal: Journal) -> None:
         """Write a run's row, the mark that its tables count; drop the journal of a whole run.
 
@@ -327,16 +349,19 @@ class ResultsStore:
 
     def memory(self, run_id: str) -> pd.DataFrame:
         """What a run did to its memories: a row for each entry added, changed, removed or read."""
+        return self._artifact(run_id, "memory")
+
+    def _artifact(self, run_id: str, table: str) -> pd.DataFrame:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = self.artifacts(run_id) / "memory.parquet"
+        path = self.artifacts(run_id) / f"{table}.parquet"
         if not path.is_file():
             raise ResultsError(
-                f"run {run_id} has no published memory yet; let it finish with the same command."
+                f"run {run_id} has no published {table} yet; let it finish with the same command."
             )
         try:
-            return pq.read_table(path, schema=tables().memory).to_pandas()
+            return pq.read_table(path, schema=getattr(tables(), table)).to_pandas()
         except (OSError, pa.ArrowException) as error:
             raise ResultsError(
                 f"{path} is damaged ({str(error).splitlines()[0]}); restore it, or run again with "
@@ -372,7 +397,7 @@ class ResultsStore:
                 yield RunSummary(
                     **{name: row[name] for name in ("run_id", "work_key", "code_hash", "task")},
                     **{name: row[name] for name in ("subset", "method", "model", "order")},
-                    sample_seed=row["sample_seed"],
+                    sample_seed=row["sample_seed"] or row["train_seed"] or 0,
                     status=RunStatus(row["status"]),
                     n_planned=row["n_planned"],
                     n_done=row["n_done"],
@@ -410,8 +435,8 @@ class ResultsStore:
 
     def _unfinished(self, path: Path) -> RunSummary | None:
         header: dict[str, Any] | None = None
-        done = dict[str, Status]()
-        scores = dict[str, float]()
+        done = dict[tuple[str, str], Status]()
+        scores = dict[tuple[str, str], float]()
         paid = Counter[str]()
         try:
             for record in journals.read(path):
@@ -421,9 +446,11 @@ class ResultsStore:
                     paid["input"] += record["response"]["input_tokens"]
                     paid["output"] += record["response"]["output_tokens"]
                 elif record["kind"] == "sample":
-                    done[record["record"]["sample_id"]] = Status(record["record"]["status"])
-                    if record["record"]["score"] is not None:
-                        scores[record["record"]["sample_id"]] = record["record"]["score"]
+                    sample = record["record"]
+                    key = sample["sample_id"], sample["checkpoint"]
+                    done[key] = Status(sample["status"])
+                    if sample["score"] is not None:
+                        scores[key] = sample["score"]
         except (OSError, ResultsError, ValueError, KeyError, TypeError) as error:
             self._note(path, f"unreadable journal ({error})")
             return None

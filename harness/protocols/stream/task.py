@@ -8,22 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from harness.data import DataSource, MirrorFile
 from harness.protocols.stream.settings import StreamSettings
 from harness.protocols.stream.types import Brief, Experience, Item, Observation, Score
-from harness.registry import About, Need
-
-
-@dataclass(frozen=True)
-class MetricInfo:
-    """A metric that a task reports for each sample."""
-
-    name: str
-    help: str
-    higher_is_better: bool = True
+from harness.protocols.task import MetricInfo, Task
 
 
 class Episode(ABC):
@@ -53,38 +42,20 @@ class Episode(ABC):
         """Release what the episode holds; called on every way out."""
 
 
-class StreamTask(ABC):
+class StreamTask(Task):
     """A benchmark whose items come one after another.
 
     Subclasses are registered under ``harness.tasks`` and constructed with their validated options.
     """
 
     protocol: ClassVar[str] = "stream"
-    about: ClassVar[About]
     Options: ClassVar[type[StreamSettings]] = StreamSettings
-    metrics: ClassVar[tuple[MetricInfo, ...]] = ()
     default_model: ClassVar[str] = "smollm2"
     default_methods: ClassVar[tuple[str, ...]] = ("baseline",)
     baseline: ClassVar[str] = "baseline"
-    """The method that gains are measured against."""
-    min_effect: ClassVar[float] = 0.01
-    """Smallest difference of the primary metric that matters."""
-
-    subsets: ClassVar[tuple[str, ...]] = ()
-    """Values of its option ``subset``; empty where it has no such option."""
 
     def __init__(self, options: StreamSettings) -> None:
         self.options = options
-
-    @property
-    @abstractmethod
-    def version(self) -> str:
-        """Version of the task's rules; scores of different versions are not comparable."""
-
-    @property
-    @abstractmethod
-    def subset(self) -> str:
-        """The chosen subset."""
 
     @abstractmethod
     def items(self, data_seed: int) -> Sequence[Item]:
@@ -103,25 +74,5 @@ class StreamTask(ABC):
         """Sampling settings of the subset that ``-M`` overrides, such as ``max_tokens``."""
         return {}
 
-    def code(self) -> Sequence[type[Any]]:
-        """Classes whose modules decide the samples: their change starts a new attempt.
 
-        Imports are followed; what is loaded by a name in a string has to be listed.
-        """
-        return (type(self),)
-
-    def data_sources(self) -> Sequence[DataSource]:
-        """What data the items come from, with revisions and content hashes."""
-        return ()
-
-    @classmethod
-    def needs(cls, options: StreamSettings) -> tuple[Need, ...]:
-        """Packages that these options need."""
-        del options
-        return ()
-
-    @classmethod
-    def mirror_files(cls, options: StreamSettings) -> tuple[MirrorFile, ...]:
-        """Files of the local mirror that these options read."""
-        del options
-        return ()
+__all__ = ["Episode", "MetricInfo", "StreamTask"]

@@ -15,7 +15,7 @@ from harness.methods import resolve
 from harness.models.base import ModelKind, ModelRequest
 from harness.models.chat import Sampling
 from harness.models.embedders import Bm25
-from harness.plan import Plan, PlannedRun, expand, order_streams
+from harness.plan import Plan, StreamRun, expand, order_streams
 from harness.protocols.stream import StreamSettings
 from harness.registry import Kind, registered
 from harness.results.journal import Journal
@@ -87,7 +87,7 @@ def toy_plan(methods, **settings):
             embedder="bm25",
             sampling=Sampling().given(),
         )
-        runs.append(PlannedRun(spec, task, method, order_streams(task.items(0), "native")))
+        runs.append(StreamRun(spec, task, method, order_streams(task.items(0), "native")))
     return Plan(Sweep(task="toy"), tuple(runs), 4, len(runs))
 
 

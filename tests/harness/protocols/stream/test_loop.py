@@ -17,7 +17,7 @@ from harness.models.base import ModelIdentity, ModelKind, ModelRequest
 from harness.models.chat import ChatModel, ChatResponse, Message, Sampling
 from harness.models.embedders import Bm25
 from harness.options import NoOptions
-from harness.plan import Plan, PlannedRun, order_streams
+from harness.plan import Plan, StreamRun, order_streams
 from harness.protocols.stream import (
     Agent,
     AgentReport,
@@ -164,7 +164,7 @@ def play(tmp_path):
             embedder="bm25",
             sampling=Sampling().given(),
         )
-        run = PlannedRun(spec, task, method, order_streams(task.items(0), "native"))
+        run = StreamRun(spec, task, method, order_streams(task.items(0), "native"))
         store, quiet, model = ResultsStore(tmp_path), Quiet(), model or Model()
         store.prepare()
 

@@ -1,0 +1,1 @@
+"""Runs of the edit protocol: planned, executed with checkpoints, evaluated, published."""

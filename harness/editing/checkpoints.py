@@ -1,0 +1,60 @@
+"""Saved states of an unfinished edit: the newest of each request, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import StorageError
+
+
+class Checkpoints:
+    """States under a folder.
+
+    Args:
+        folder: ``artifacts/RUN/checkpoints``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save(self, request: int, state: Mapping[str, Any]) -> None:
+        """Write a state in place of the one before it.
+
+        Raises:
+            StorageError: it cannot be written; the one before it is there.
+        """
+        import torch
+
+        path = self._path(request)
+        fresh = path.with_suffix(".new")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            torch.save(dict(state), fresh)
+            os.replace(fresh, path)
+        except (OSError, RuntimeError) as error:
+            fresh.unlink(missing_ok=True)
+            raise StorageError(
+                f"cannot write the checkpoint {path} ({error}); make room and run the same "
+                "command again, it goes on from the one before."
+            ) from error
+
+    def load(self, request: int) -> Mapping[str, Any] | None:
+        """The newest state of a request; None where there is none."""
+        import torch
+
+        path = self._path(request)
+        if not path.is_file():
+            return None
+        # Only tensors and plain values are read: a file cannot run code.
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+    def clear(self) -> None:
+        """Remove all."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _path(self, request: int) -> Path:
+        return self._folder / f"request-{request + 1}.pt"

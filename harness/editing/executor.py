@@ -1,0 +1,127 @@
+"""Executes edit runs one after another: a device is not shared, and the reference comes first."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from harness.editing.execution import EditExecution, Serve
+from harness.editing.plan import EditRun
+from harness.editing.reference import check_reference, find_reference
+from harness.editing.served import served_by_vllm
+from harness.errors import InfrastructureError, StorageError
+from harness.models.base import Host, ModelKind
+from harness.models.causal import CausalLMModel
+from harness.models.in_process import InProcessLM
+from harness.outcomes import Progress, RunOutcome, run_title
+from harness.plan import ModelOpener
+from harness.protocols.edit.causal import CausalLM
+from harness.protocols.edit.language_model import LanguageModel
+from harness.protocols.edit.task import EvalBackend
+from harness.results.schema import RunStatus, SampleRecord, Status
+from harness.results.store import Attempt, ResultsStore
+from harness.sweep import Sweep
+
+Planned = tuple[int, EditRun, Attempt]
+"""Position in the plan, run, attempt."""
+
+
+async def execute_edits(
+    attempts: Sequence[Planned],
+    store: ResultsStore,
+    sweep: Sweep,
+    progress: Progress,
+    opener: ModelOpener,
+    host: Host,
+) -> dict[int, RunOutcome]:
+    """Execute edit runs; one that lacks memory or diverges does not keep the others.
+
+    Returns:
+        What became of each, by its position in the plan.
+
+    Raises:
+        UsageError: a model cannot be loaded, or the named reference does not fit.
+        StorageError: results can no longer be written.
+    """
+    outcomes = dict[int, RunOutcome]()
+    if attempts and sweep.reference is not None:
+        check_reference(store, [run for _, run, _ in attempts], sweep.reference)
+    for name in dict.fromkeys(run.spec.model for _, run, _ in attempts):
+        model: CausalLMModel = opener(name, sweep, ModelKind.CAUSAL_LM)
+        identity = await model.start(host)
+        mine = [one for one in attempts if one[1].spec.model == name]
+        # References first: what comes later is compared with them.
+        mine.sort(key=lambda one: not one[1].method.left.type.loads_retrained)
+        for position, run, attempt in mine:
+            execution = EditExecution(run, attempt, store, sweep, model, identity)
+            outcomes[position] = await _run(execution, store, sweep, progress, host)
+    return outcomes
+
+
+async def _run(
+    execution: EditExecution, store: ResultsStore, sweep: Sweep, progress: Progress, host: Host
+) -> RunOutcome:
+    run, run_id = execution.run, execution.run_id
+    title, problems = run_title(run), list[str]()
+    progress.begin(run_id, title, run.n_samples, execution.finished)
+
+    def on_sample(record: SampleRecord) -> None:
+        if record.status is not Status.OK and not problems:
+            problems.append(f"{record.checkpoint} {record.status}: {record.error}")
+        progress.advance(run_id, record)
+
+    def say(text: str) -> None:
+        progress.status(f"{title}: {text}")
+
+    loop = asyncio.get_running_loop()
+    try:
+        try:
+            await _in_thread(
+                lambda stop: execution.play(_backend(run, host, loop), say, on_sample, stop)
+            )
+        except StorageError:
+            raise
+        except InfrastructureError as error:
+            problems.append(f"stopped: {error}")
+        reference = find_reference(store, run, sweep.reference)
+        row = execution.publish(reference)
+    finally:
+        progress.end(run_id)
+    return RunOutcome(
+        run,
+        run_id,
+        RunStatus(row["status"]),
+        n_done=row["n_done"],
+        n_failed=row["n_failed"],
+        n_invalid=row["n_invalid"],
+        n_error=row["n_error"],
+        score=dict(row["metrics"]).get("score"),
+        note=problems[0] if problems else "",
+    )
+
+
+async def _in_thread(work: Callable[[threading.Event], None]) -> None:
+    """Run blocking work in a thread; when cancelled, ask it to stop and wait until it has."""
+    stop = threading.Event()
+    thread = asyncio.ensure_future(asyncio.to_thread(work, stop))
+    try:
+        await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait([thread])
+        raise
+
+
+def _backend(run: EditRun, host: Host, loop: asyncio.AbstractEventLoop) -> Serve:
+    """What makes an edited model ready to be evaluated."""
+    if run.task.options.eval_backend is EvalBackend.VLLM:
+        return partial(served_by_vllm, host=host, loop=loop)
+    return _in_process
+
+
+@contextmanager
+def _in_process(model: CausalLM) -> Generator[LanguageModel]:
+    yield InProcessLM(model)

@@ -1,0 +1,266 @@
+"""Edit methods, models and seeds to runs; the reference is added where it can be made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from harness import options
+from harness.data import content_hash
+from harness.errors import HarnessError, UsageError
+from harness.methods import Method, resolve
+from harness.models.base import ModelKind, ModelRequest
+from harness.models.causal import CausalLMModel
+from harness.plan import ModelOpener, Plan, PlannedRun, task_name
+from harness.protocols.edit.data import EditData
+from harness.protocols.edit.language_model import Demand
+from harness.protocols.edit.method import ModelEditor
+from harness.protocols.edit.task import Depth, EditTask, EvalBackend, Probe
+from harness.spec import RunSpec
+
+if TYPE_CHECKING:
+    from harness.sweep import Sweep
+
+START, FINAL = "start", "final"
+
+
+@dataclass(frozen=True)
+class Look:
+    """One evaluation of a run."""
+
+    checkpoint: str
+    """Its name in the rows: ``start``, ``step-00010``, ``final``, or an attack's name."""
+    request: int
+    """Which edit of a sequence, from 0."""
+    step: int
+    """Optimiser steps made in this request."""
+    depth: Depth
+
+
+@dataclass(frozen=True)
+class EditRun(PlannedRun):
+    """A run of the edit protocol."""
+
+    task: EditTask
+    probes: tuple[Probe, ...]
+    looks: tuple[Look, ...]
+    """Evaluations, in order."""
+    edit_hash: str
+    """Of the sets that editors see."""
+
+    @property
+    def n_samples(self) -> int:
+        """Every probe at every evaluation."""
+        return len(self.probes) * len(self.looks)
+
+    @property
+    def size(self) -> str:
+        """How much it is, in words."""
+        return f"{len(self.probes)} at {len(self.looks)} checkpoints"
+
+    @property
+    def seed(self) -> int:
+        """Decides target training, drawn sets and minibatches."""
+        return self.spec.train_seed or 0
+
+    def data_hash(self) -> str:
+        """Hash of the sets and the probes."""
+        probes = sorted(f"{one.sample_id}={one.content_hash}" for one in self.probes)
+        return content_hash(self.edit_hash, *probes)
+
+
+@dataclass(frozen=True)
+class _World:
+    """What a task says for one seed."""
+
+    probes: tuple[Probe, ...]
+    requests: tuple[EditData, ...]
+
+    @property
+    def edit_hash(self) -> str:
+        return content_hash(*(one.content_hash() for one in self.requests))
+
+
+def expand_edits(task: EditTask, sweep: Sweep, opener: ModelOpener) -> Plan:
+    """Expand a sweep of an edit task.
+
+    Raises:
+        UsageError: something is wrong for every run.
+    """
+    _refuse_what_means_nothing(sweep)
+    task = _with_backend(task, sweep)
+    methods = [resolve(text, "edit") for text in sweep.method or task.default_methods]
+    names = sweep.model or (task.default_model,)
+    models: dict[str, CausalLMModel] = {
+        name: opener(name, sweep, ModelKind.CAUSAL_LM) for name in names
+    }
+    seeds = sweep.sample_seeds()
+    worlds = {seed: _world(task, sweep, seed) for seed in seeds}
+    runs = dict[str, EditRun]()
+    for name, seed in product(names, seeds):
+        for method in _with_reference(methods, task, models[name]):
+            run = _run(task, sweep, method, name, seed, worlds[seed], models[name])
+            runs.setdefault(run.spec.work_key(), run)
+    part, parts = sweep.shard_of()
+    authors = {one.source_id for one in worlds[seeds[0]].probes if one.group == "forget"}
+    return Plan(sweep, tuple(runs.values())[part - 1 :: parts], len(authors), 0)
+
+
+def open_editor(method: Method) -> ModelEditor:
+    """Construct a method's editor with its surgery.
+
+    Raises:
+        UsageError: one of them cannot be constructed with these options.
+    """
+    left, right = method.parts
+    try:
+        editor: ModelEditor = left.type(left.options)
+        if editor.takes_surgery:
+            editor.surgery = right.type(right.options)
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"method '{method.label}' cannot be constructed: {type(error).__name__}: {error}"
+        ) from error
+    return editor
+
+
+def _world(task: EditTask, sweep: Sweep, seed: int) -> _World:
+    try:
+        probes, requests = tuple(task.probes(seed)), tuple(task.requests(seed))
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"task '{sweep.task}' cannot list its data ({type(error).__name__}: {error}); its "
+            "author has to mend it."
+        ) from error
+    if not probes or not requests:
+        raise UsageError("the task has nothing to evaluate with these options.")
+    if sweep.limit:
+        counts, kept = dict[str, int](), list[Probe]()
+        for one in probes:
+            counts[one.group] = counts.get(one.group, 0) + 1
+            if counts[one.group] <= sweep.limit:
+                kept.append(one)
+        probes = tuple(kept)
+    return _World(probes, requests)
+
+
+def _with_reference(
+    methods: Sequence[Method], task: EditTask, model: CausalLMModel
+) -> list[Method]:
+    """The reference first: other runs' metrics need it. It is added where it can be made here."""
+    reference = resolve(task.reference, "edit")
+    given = [one for one in methods if one.left.type.loads_retrained]
+    others = [one for one in methods if not one.left.type.loads_retrained]
+    can_make = model.how_taught(task.options.fitting()) is not None
+    if not given and can_make and any(one.left.type.takes_surgery for one in others):
+        given = [reference]
+    return [*given, *others]
+
+
+def _run(
+    task: EditTask,
+    sweep: Sweep,
+    method: Method,
+    model_name: str,
+    seed: int,
+    world: _World,
+    model: CausalLMModel,
+) -> EditRun:
+    spec = RunSpec(
+        task=task_name(sweep.task),
+        task_version=task.version,
+        subset=task.subset,
+        task_options=task.options.differing(),
+        method=method.canonical(),
+        label=method.label,
+        model=str(ModelRequest.parse(model_name)),
+        embedder="",
+        sampling={},
+        limit=sweep.limit,
+        order="native",
+        data_seed=sweep.data_seed,
+        sample_seed=0,
+        train_seed=seed,
+    )
+    looks = tuple(_looks(task, method.left.type, world.requests))
+    reason = _reason(task, method, model, world)
+    return EditRun(spec, task, method, world.probes, looks, world.edit_hash, skipped=reason)
+
+
+def _looks(task: EditTask, editor: type[ModelEditor], requests: Sequence[EditData]) -> list[Look]:
+    """The evaluations of a run."""
+    along, found = task.options.trajectory, list[Look]()
+    if editor.trajectory:
+        found.append(Look(START, 0, 0, along))
+    last = len(requests) - 1
+    for number, request in enumerate(requests):
+        steps = task.budget_steps(request)
+        prefix = f"request-{number + 1}/" if last else ""
+        for step in task.checkpoints(steps) if editor.trajectory else (steps,):
+            if step < steps:
+                found.append(Look(f"{prefix}step-{step:05d}", number, step, along))
+            elif number < last:
+                found.append(Look(f"{prefix}end", number, step, Depth.FULL))
+            else:
+                found.append(Look(FINAL, number, step, Depth.FULL))
+    found += [Look(str(one), last, found[-1].step, Depth.FULL) for one in task.options.attacks]
+    return found
+
+
+def _reason(task: EditTask, method: Method, model: CausalLMModel, world: _World) -> str:
+    """Why a run cannot be made; empty if it can."""
+    for need in method.needs:
+        if not need.installed():
+            return f"needs '{need.package}': pip install 'method-harness[{need.extra}]'"
+    editor = method.left.type
+    named = getattr(method.left.options, "model", "")
+    if editor.loads_retrained and not named and model.how_taught(task.options.fitting()) is None:
+        return (
+            "needs a model that never saw the forget set: retrain:model=hf:ORG/NAME, or train "
+            "target and reference here with -T finetune=true"
+        )
+    if editor.uses_refusals and not world.requests[0].refusals:
+        return "needs answers that decline, and this task has none"
+    if task.options.eval_backend is EvalBackend.VLLM and editor.combines:
+        return (
+            "combines models at inference time, which vLLM cannot serve; leave --eval-backend out"
+        )
+    return ""
+
+
+def _with_backend(task: EditTask, sweep: Sweep) -> EditTask:
+    """The task with the evaluation backend that the command line names."""
+    if sweep.eval_backend is None:
+        return task
+    given = {**task.options.given(), "eval_backend": sweep.eval_backend}
+    chosen = options.build(type(task).Options, given, f"task '{sweep.task}'")
+    return type(task)(chosen)
+
+
+def _refuse_what_means_nothing(sweep: Sweep) -> None:
+    given: dict[str, Any] = {
+        "-M": sweep.sampling,
+        "--max-tokens-total": sweep.max_tokens_total,
+        "--max-cost": sweep.max_cost,
+        "--max-time": sweep.max_time,
+        "--base-url": sweep.base_url,
+        "--cache": sweep.cache,
+    }
+    for flag, value in given.items():
+        if value:
+            raise UsageError(
+                f"{flag} means nothing to an edit task, which computes in this process; leave it "
+                "out."
+            )
+    if sweep.orders() != ("native",):
+        raise UsageError("--order means nothing to an edit task; leave it out.")
+
+
+SERVED = frozenset({Demand.TEXT, Demand.LOGPROBS})
+"""What a server can give."""

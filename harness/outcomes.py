@@ -1,0 +1,64 @@
+"""What executors tell: the progress of a run, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.plan import PlannedRun
+from harness.results.schema import RunStatus, SampleRecord, Scored
+
+
+class Progress(Protocol):
+    """Who wants to know how far the work is."""
+
+    def status(self, text: str) -> None:
+        """Something that takes a while begins."""
+        ...
+
+    def begin(self, run_id: str, label: str, total: int, finished: Collection[Scored]) -> None:
+        """A run begins, with samples that are already there."""
+        ...
+
+    def advance(self, run_id: str, record: SampleRecord) -> None:
+        """A sample is finished."""
+        ...
+
+    def end(self, run_id: str) -> None:
+        """A run is published, or given up."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What became of a planned run."""
+
+    run: PlannedRun
+    run_id: str = ""
+    status: RunStatus | None = None
+    """None where nothing was executed."""
+    n_done: int = 0
+    n_failed: int = 0
+    n_invalid: int = 0
+    n_error: int = 0
+    score: float | None = None
+    note: str = ""
+    """Why nothing was executed, or what went wrong first."""
+    paid_input_tokens: int = 0
+    """Tokens that were computed for a run that was finished before."""
+    paid_output_tokens: int = 0
+
+    @property
+    def good(self) -> bool:
+        """Whether the run is complete without failed samples, now or before."""
+        return self.status is RunStatus.COMPLETE and self.n_failed == 0
+
+
+def run_title(run: PlannedRun) -> str:
+    """A short name for a run in displays: the method, and what else varies."""
+    spec = run.spec
+    extras = [spec.order] if spec.order != "native" else []
+    if spec.seed:
+        extras.append(f"seed {spec.seed}")
+    return " ".join([spec.label, *extras])

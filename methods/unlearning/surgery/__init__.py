@@ -1,0 +1,1 @@
+"""Gradient surgeries and their controls, one module each."""

@@ -1,0 +1,172 @@
+"""TOFU's aggregates from per-example rows, under the names of OpenUnlearning's logs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.protocols.edit.task import Aggregates, ProbeResult
+from harness_tasks.unlearning import formulas, membership
+from harness_tasks.unlearning.answers import column
+from harness_tasks.unlearning.formulas import TruthRatioAggregate
+from harness_tasks.unlearning.uncertainty import ks_distance_interval
+
+Groups = Mapping[str, Sequence[ProbeResult]]
+
+_SHORT = {"retain": "retain", "real_authors": "ra", "world_facts": "wf", "held": "held"}
+_ATTACKS = ("mia_loss", "mia_zlib", "mia_min_k", "mia_min_k_plus_plus", "mia_gradnorm")
+_NO_REFERENCE = (
+    "no finished run of 'retrain' with the same data, model and seed; make one with "
+    "--method retrain"
+)
+_NO_HOLDOUT = "needs TOFU's holdout split, which is on the hub only"
+
+
+def aggregate(groups: Groups, reference: Groups | None) -> Aggregates:
+    """All aggregates that the rows allow, and why others are not there."""
+    metrics, missing = dict[str, float](), dict[str, str]()
+    broken = sum(row.score is None for rows in groups.values() for row in rows)
+    if broken:
+        reason = f"{broken} examples have no score: the model diverged"
+        # A diverged model has no utility; what it has forgotten cannot be told from noise.
+        return Aggregates({"model_utility": 0.0, "score": 0.0}, {"forget_quality": reason})
+    forget = groups.get("forget", ())
+    metrics |= _forget(forget)
+    for name, short in _SHORT.items():
+        if groups.get(name):
+            metrics |= _kept(groups[name], short)
+    metrics |= _utility(metrics, missing)
+    _forget_quality(forget, reference, metrics, missing)
+    _membership(groups, reference, metrics, missing)
+    if "memorization_score" in metrics and "model_utility" in metrics:
+        pair = (metrics["memorization_score"], metrics["model_utility"])
+        metrics["score"] = formulas.harmonic_mean(pair)
+    return Aggregates(metrics, missing)
+
+
+def _mean(rows: Sequence[ProbeResult], name: str, key: str) -> dict[str, float]:
+    values = column(rows, name)
+    return {key: formulas.mean(values)} if values else {}
+
+
+def _forget(rows: Sequence[ProbeResult]) -> dict[str, float]:
+    found = {
+        **_mean(rows, "probability", "forget_Q_A_Prob"),
+        **_mean(rows, "paraphrase_probability", "forget_Q_A_PARA_Prob"),
+        **_mean(rows, "rougeL_recall", "forget_Q_A_ROUGE"),
+        **_mean(rows, "extraction_strength", "extraction_strength"),
+        **_mean(rows, "exact_memorization", "exact_memorization"),
+        **_mean(rows, "truth_probability", "forget_truth_probability"),
+    }
+    ratios = column(rows, "truth_ratio")
+    if ratios:
+        found["forget_truth_ratio"] = formulas.aggregate_truth_ratios(
+            ratios, TruthRatioAggregate.CLOSER_TO_1_BETTER
+        )
+    names = ("extraction_strength", "exact_memorization", "forget_Q_A_PARA_Prob")
+    if all(name in found for name in (*names, "forget_truth_probability")):
+        found["memorization_score"] = formulas.memorization_score(
+            found["extraction_strength"],
+            found["exact_memorization"],
+            found["forget_Q_A_PARA_Prob"],
+            found["forget_truth_probability"],
+        )
+    return found
+
+
+def _kept(rows: Sequence[ProbeResult], short: str) -> dict[str, float]:
+    found = {
+        **_mean(rows, "probability", f"{short}_Q_A_Prob"),
+        **_mean(rows, "normalised_probability", f"{short}_Q_A_Prob_normalised"),
+        **_mean(rows, "paraphrase_probability", f"{short}_Q_A_PARA_Prob"),
+        **_mean(rows, "rougeL_recall", f"{short}_Q_A_ROUGE"),
+        **_mean(rows, "extraction_strength", f"{short}_extraction_strength"),
+    }
+    ratios = column(rows, "truth_ratio")
+    if ratios:
+        found[f"{short}_Truth_Ratio"] = formulas.aggregate_truth_ratios(
+            ratios, TruthRatioAggregate.TRUE_BETTER
+        )
+    return found
+
+
+def _utility(found: Mapping[str, float], missing: dict[str, str]) -> dict[str, float]:
+    """Harmonic mean of nine; the names are those of `formulas.MODEL_UTILITY_PARTS`."""
+    parts = {name: found[name] for name in formulas.MODEL_UTILITY_PARTS if name in found}
+    if len(parts) < len(formulas.MODEL_UTILITY_PARTS):
+        lacking = sorted(set(formulas.MODEL_UTILITY_PARTS) - set(parts))
+        missing["model_utility"] = f"needs {', '.join(lacking)}"
+        return {}
+    return {"model_utility": formulas.model_utility(parts)}
+
+
+def _forget_quality(
+    forget: Sequence[ProbeResult],
+    reference: Groups | None,
+    metrics: dict[str, float],
+    missing: dict[str, str],
+) -> None:
+    ratios = column(forget, "truth_ratio")
+    if not ratios:
+        missing["forget_quality"] = "no truth ratio of the forget set"
+        return
+    if reference is None or not column(reference.get("forget", ()), "truth_ratio"):
+        missing["forget_quality"] = _NO_REFERENCE
+        return
+    others = column(reference["forget"], "truth_ratio")
+    found = formulas.forget_quality(ratios, others)
+    metrics["forget_quality"] = found.p_value
+    metrics["forget_quality_log10"] = found.log10_p
+    metrics["forget_quality_floor_log10"] = found.floor_log10
+    metrics["forget_ks_distance"] = found.ks_distance
+    authors = [row.probe.source_id for row in forget if "truth_ratio" in row.metrics]
+    interval = ks_distance_interval(ratios, others, authors)
+    if interval.low is not None and interval.high is not None:
+        metrics["forget_ks_distance_low"] = interval.low
+        metrics["forget_ks_distance_high"] = interval.high
+
+
+def _membership(
+    groups: Groups,
+    reference: Groups | None,
+    metrics: dict[str, float],
+    missing: dict[str, str],
+) -> None:
+    forget, holdout = groups.get("forget", ()), groups.get("holdout", ())
+    if not holdout:
+        missing["privleak"] = missing["mia"] = _NO_HOLDOUT
+        return
+    likeness = dict[str, float]()
+    for attack in _ATTACKS:
+        pair = column(forget, attack), column(holdout, attack)
+        if not all(pair):
+            continue
+        area = metrics[attack] = membership.auc(*pair)
+        if reference is None:
+            continue
+        other = column(reference["forget"], attack), column(reference["holdout"], attack)
+        if all(other):
+            reference_area = membership.auc(*other)
+            metrics[f"{attack}_difference"] = membership.auc_difference(area, reference_area)
+            if reference_area > 0 and attack != "mia_gradnorm":
+                likeness[attack] = membership.s_mia(area, reference_area)
+            if attack == "mia_min_k":
+                metrics["privleak"] = membership.privleak(area, reference_area)
+    if reference is None:
+        missing["privleak"] = _NO_REFERENCE
+        return
+    losses = [
+        membership.auc(
+            *(
+                [
+                    membership.reference_score(own, others)
+                    for own, others in zip(
+                        column(groups[name], "loss"), column(reference[name], "loss"), strict=True
+                    )
+                ]
+                for name in ("forget", "holdout")
+            )
+        )
+    ]
+    metrics["mia_reference"] = losses[0]
+    if likeness:
+        metrics["privacy"] = membership.privacy(likeness)
