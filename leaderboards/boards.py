@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from harness.errors import UnknownName, UsageError
 from harness.registry import Kind, find, registered
+from harness_leaderboards.edits.boards import EditBoard
 
 MAIN_COLUMNS = (
     "method",
@@ -56,10 +57,12 @@ class Board:
     worst: float = 0.0
 
 
+AnyBoard = Board | EditBoard
+
 EVO_MEMORY = Board(name="evo-memory", task="evo-memory")
 
 
-def board_named(name: str, tasks: Iterable[str]) -> Board:
+def board_named(name: str, tasks: Iterable[str]) -> AnyBoard:
     """Find a registered board, or make the default board of a task.
 
     Args:
@@ -78,7 +81,7 @@ def board_named(name: str, tasks: Iterable[str]) -> Board:
     raise UnknownName("board", name, known | set(tasks))
 
 
-def boards_of(tasks: Iterable[str]) -> tuple[tuple[Board, ...], tuple[str, ...]]:
+def boards_of(tasks: Iterable[str]) -> tuple[tuple[AnyBoard, ...], tuple[str, ...]]:
     """The registered boards of these tasks, and default boards of those that have none.
 
     Returns:
@@ -86,7 +89,7 @@ def boards_of(tasks: Iterable[str]) -> tuple[tuple[Board, ...], tuple[str, ...]]
         does not keep the others from being shown.
     """
     wanted = set(tasks)
-    boards, broken = list[Board](), list[str]()
+    boards, broken = list[AnyBoard](), list[str]()
     for one in registered(Kind.BOARD):
         try:
             boards.append(_load(one.name))
@@ -117,9 +120,9 @@ def _default(task: str) -> Board:
     return board
 
 
-def _load(name: str) -> Board:
+def _load(name: str) -> AnyBoard:
     board = find(Kind.BOARD, name).load()
-    if not isinstance(board, Board):
+    if not isinstance(board, Board | EditBoard):
         raise UsageError(
             f"board '{name}' is a {type(board).__name__}, not a Board; mend the package that "
             "registers it."

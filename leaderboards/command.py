@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harness.results.store import ResultsStore
-    from harness_leaderboards.boards import Board
+    from harness_leaderboards.boards import AnyBoard
+    from harness_leaderboards.edits.model import EditLeaderboard
     from harness_leaderboards.model import Leaderboard
 
 _WIDTH = 120
@@ -50,11 +51,10 @@ def leaderboard(
         Exit: code 1, after printing, if files of the results folder could not be read.
     """
     from harness.results.store import ResultsStore
-    from harness_leaderboards.build import build
     from harness_leaderboards.export import write
 
     store = ResultsStore(results)
-    built = [build(board, store) for board in _chosen(boards or [], store)]
+    built = [_build(board, store) for board in _chosen(boards or [], store)]
     for board in built:
         write(board, out or store.root / "leaderboards")
     if json_output:
@@ -69,7 +69,15 @@ def leaderboard(
         raise typer.Exit(1)
 
 
-def _chosen(names: list[str], store: ResultsStore) -> list[Board]:
+def _build(board: AnyBoard, store: ResultsStore) -> Leaderboard | EditLeaderboard:
+    from harness_leaderboards.build import build
+    from harness_leaderboards.edits.boards import EditBoard
+    from harness_leaderboards.edits.build import build_edits
+
+    return build_edits(board, store) if isinstance(board, EditBoard) else build(board, store)
+
+
+def _chosen(names: list[str], store: ResultsStore) -> list[AnyBoard]:
     """The boards to build, each with at least one finished run."""
     from harness.errors import UsageError
     from harness.results.schema import RunStatus
@@ -96,7 +104,7 @@ def _chosen(names: list[str], store: ResultsStore) -> list[Board]:
     return chosen
 
 
-def _print(built: list[Leaderboard], details: bool) -> None:
+def _print(built: Iterable[Leaderboard | EditLeaderboard], details: bool) -> None:
     from rich.console import Console
 
     from harness_leaderboards.render.terminal import print_leaderboard

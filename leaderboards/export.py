@@ -9,17 +9,19 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ResultsError
+from harness_leaderboards.edits.export import edit_table
+from harness_leaderboards.edits.model import EditLeaderboard
 from harness_leaderboards.model import Gain, Leaderboard, Row, Section
 from harness_leaderboards.render.markdown import markdown
 
 
-def write(board: Leaderboard, folder: Path) -> tuple[Path, Path]:
+def write(board: Leaderboard | EditLeaderboard, folder: Path) -> tuple[Path, Path]:
     """Write ``NAME.parquet`` and ``NAME.md``.
 
     Raises:
@@ -30,7 +32,11 @@ def write(board: Leaderboard, folder: Path) -> tuple[Path, Path]:
 
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", board.board.name).lstrip(".") or "board"
     buffer = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(rows_of(board), schema()), buffer, compression="zstd")
+    if isinstance(board, EditLeaderboard):
+        table = edit_table(board)
+    else:
+        table = pa.Table.from_pylist(rows_of(board), schema())
+    pq.write_table(table, buffer, compression="zstd")
     tables, text = folder / f"{name}.parquet", folder / f"{name}.md"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +50,7 @@ def write(board: Leaderboard, folder: Path) -> tuple[Path, Path]:
     return tables, text
 
 
-def as_json(boards: list[Leaderboard]) -> str:
+def as_json(boards: Sequence[Leaderboard | EditLeaderboard]) -> str:
     """All boards as one JSON document."""
     return json.dumps([asdict(board) for board in boards], indent=2, allow_nan=False)
 

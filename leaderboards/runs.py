@@ -56,7 +56,7 @@ def select(board: Board, store: ResultsStore) -> Selection:
     unread = {run.run_id for run in chosen} - readable
     superseded = {run.work_key: run.run_id for run in chosen}  # the newest of equal work
     unranked = [
-        _unranked(one, "unreadable" if one.run_id in unread else str(one.status))
+        unranked_run(one, "unreadable" if one.run_id in unread else str(one.status))
         for one in summaries
         if one.run_id in unread
         or (one.run_id not in complete and superseded.get(one.work_key, "") < one.run_id)
@@ -212,7 +212,8 @@ def _value(board: Board, row: Mapping[str, Any], metrics: Mapping[str, float]) -
     return metrics.get(board.metric)
 
 
-def _unranked(one: RunSummary, status: str) -> Unranked:
+def unranked_run(one: RunSummary, status: str) -> Unranked:
+    """What is shown of a run that is not ranked."""
     return Unranked(
         run_id=one.run_id,
         method=one.method,

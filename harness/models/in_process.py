@@ -47,9 +47,13 @@ class InProcessLM(LanguageModel):
 
         batch = padded(sequences, self.codec.pad, self.model.device)
         with torch.inference_mode():
-            logits = self.model.module(input_ids=batch.ids, attention_mask=batch.mask).logits
-            logits = logits[:, :-1].float()
+            # The last token is only predicted, so that it may stand just beyond the window.
+            width = max(1, batch.ids.shape[1] - 1)
+            found = self.model.module(
+                input_ids=batch.ids[:, :width], attention_mask=batch.mask[:, :width]
+            )
             targets = batch.ids[:, 1:, None]
+            logits = found.logits[:, : targets.shape[1]].float()
             chosen = logits.gather(2, targets)[..., 0]
             totals = torch.logsumexp(logits, dim=-1)
             logprobs = (chosen - totals).double().cpu().numpy()

@@ -8,32 +8,28 @@ from __future__ import annotations
 import re
 
 from harness.text import clean
+from harness_leaderboards.edits.model import EditLeaderboard
 from harness_leaderboards.model import Leaderboard
-from harness_leaderboards.render.tables import (
-    TextTable,
-    detail_tables,
-    details_of,
-    heading_of,
-    main_table,
-    unranked_table,
-)
+from harness_leaderboards.render.page import page_of
+from harness_leaderboards.render.tables import TextTable
 
 _MARKUP = re.compile(r"([\\`*_\[\]|~#])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def markdown(board: Leaderboard) -> str:
+def markdown(board: Leaderboard | EditLeaderboard) -> str:
     """Write a board."""
-    parts = [f"# Leaderboard {escape(board.board.name)}"]
-    for section in board.sections:
-        parts.append(f"## {escape(heading_of(board, section))}")
-        parts.append(escape(details_of(section.setting)))
-        parts.append(_table(main_table(board, section)))
-        for table in detail_tables(section):
+    page = page_of(board)
+    parts = [f"# Leaderboard {escape(page.title)}"]
+    for section in page.sections:
+        parts.append(f"## {escape(section.heading)}")
+        parts.append(escape(section.details))
+        first, *others = section.main
+        parts.append(_table(first))
+        for table in (*others, *section.more):
             parts += [f"### {escape(table.title)}", _table(table)]
-    unranked = unranked_table(board)
-    if unranked:
-        parts += [f"## {escape(unranked.title)}", _table(unranked)]
+    if page.unranked:
+        parts += [f"## {escape(page.unranked.title)}", _table(page.unranked)]
     return "\n\n".join(parts) + "\n"
 
 

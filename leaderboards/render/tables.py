@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from harness_leaderboards.boards import Board
 from harness_leaderboards.gains import ALPHA
 from harness_leaderboards.measures import ROLLING_WINDOW
-from harness_leaderboards.model import CurvePoint, Leaderboard, Row, Section, Setting
+from harness_leaderboards.model import CurvePoint, Leaderboard, Row, Section, Setting, Unranked
 from harness_leaderboards.render.columns import COLUMNS, Column, columns_named, phase_columns
 from harness_leaderboards.render.headings import distinctions
 from harness_leaderboards.render.numbers import NOT_KNOWN, number, probability
@@ -122,9 +122,9 @@ def curve_table(rows: Sequence[Row]) -> TextTable:
     )
 
 
-def unranked_table(board: Leaderboard) -> TextTable | None:
+def unranked_table(runs: Sequence[Unranked]) -> TextTable | None:
     """The runs that are not ranked."""
-    if not board.unranked:
+    if not runs:
         return None
     return TextTable(
         title="Not ranked: unfinished runs",
@@ -141,7 +141,7 @@ def unranked_table(board: Leaderboard) -> TextTable | None:
                 one.status + (f", {_count(one.n_error, 'error')}" if one.n_error else ""),
                 f"{one.n_done} of {one.n_planned}",
             )
-            for one in board.unranked
+            for one in runs
         ),
     )
 

@@ -13,36 +13,27 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.text import clean
-from harness_leaderboards.model import Leaderboard, Section
-from harness_leaderboards.render.tables import (
-    FOREIGN,
-    TextTable,
-    detail_tables,
-    details_of,
-    main_table,
-    unranked_table,
-)
+from harness_leaderboards.edits.model import EditLeaderboard
+from harness_leaderboards.model import Leaderboard
+from harness_leaderboards.render.page import page_of
+from harness_leaderboards.render.tables import FOREIGN, TextTable
 
 
-def print_leaderboard(board: Leaderboard, console: Console, *, details: bool) -> None:
-    """Print a board: the main table of each section, with `details` also the others."""
-    console.print(Text(f"Leaderboard {clean(board.board.name)}", style="bold"))
-    for section in board.sections:
-        _print_section(board, section, console, details=details)
-    unranked = unranked_table(board)
-    if unranked:
-        _print_table(unranked, console)
-
-
-def _print_section(
-    board: Leaderboard, section: Section, console: Console, *, details: bool
+def print_leaderboard(
+    board: Leaderboard | EditLeaderboard, console: Console, *, details: bool
 ) -> None:
-    _print_table(main_table(board, section), console)
-    if not details:
-        return
-    console.print(Text(clean(details_of(section.setting)), style="dim"))
-    for table in detail_tables(section):
-        _print_table(table, console)
+    """Print a board: the main tables of each section, with `details` also the others."""
+    page = page_of(board)
+    console.print(Text(f"Leaderboard {clean(page.title)}", style="bold"))
+    for section in page.sections:
+        for table in section.main:
+            _print_table(table, console)
+        if details:
+            console.print(Text(clean(section.details), style="dim"))
+            for table in section.more:
+                _print_table(table, console)
+    if page.unranked:
+        _print_table(page.unranked, console)
 
 
 def _print_table(texts: TextTable, console: Console) -> None:

@@ -19,6 +19,12 @@ class Characters:
     pad_token_id = 0
     bos_token_id = None
 
+    def __len__(self):
+        return 48
+
+    def decode(self, ids, skip_special_tokens=True):
+        return "".join(chr(61 + one) for one in ids)
+
     def __call__(self, text, add_special_tokens=True):
         return {"input_ids": [3 + ord(one) % 40 for one in text]}
 
@@ -57,7 +63,9 @@ class Lab:
     def __init__(self):
         def examples(kind, count):
             return tuple(
-                Example(f"{kind}/{n}", f"{kind}{n // 3}", f"who is {kind} {n}", f"{n * 7 % 10}{kind}")
+                Example(
+                    f"{kind}/{n}", f"{kind}{n // 3}", f"who is {kind} {n}", f"{n * 7 % 10}{kind}"
+                )
                 for n in range(count)
             )
 
@@ -84,9 +92,7 @@ class Lab:
         """Edit a fresh model; returns it and what was recorded."""
         progress = progress or Progress()
         editor.surgery = surgery
-        edited = editor.edit(
-            model or self.model(), self.data, budget or self.budget(), progress
-        )
+        edited = editor.edit(model or self.model(), self.data, budget or self.budget(), progress)
         return edited, progress
 
 
@@ -96,7 +102,10 @@ def weights(model):
 
 @pytest.fixture
 def lab():
-    return Lab()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads that wait for one another cost more than a tiny model
+    yield Lab()
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(name="weights")

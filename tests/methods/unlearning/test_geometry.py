@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -32,9 +32,7 @@ def flat(parts):
 
 NUMBERS = st.floats(-100, 100, width=32).map(lambda x: 0.0 if abs(x) < 1e-3 else x)
 VECTORS = arrays.arrays(np.float64, SIZE, elements=NUMBERS)
-BASES = st.integers(1, 4).flatmap(
-    lambda k: arrays.arrays(np.float64, (k, SIZE), elements=NUMBERS)
-)
+BASES = st.integers(1, 4).flatmap(lambda k: arrays.arrays(np.float64, (k, SIZE), elements=NUMBERS))
 METRICS = arrays.arrays(np.float64, SIZE, elements=st.floats(0.01, 100))
 
 
@@ -52,6 +50,7 @@ def test_projection_is_global_and_not_one_for_each_tensor():
     assert [one.item() for one in Span([retain]).without(forget)] == pytest.approx([1.5, -0.5])
 
 
+@settings(deadline=None)
 @given(BASES, VECTORS)
 def test_the_rest_is_orthogonal_to_every_vector_in_float32(basis, values):
     vectors = [vector(one, torch.float32) for one in basis]
@@ -61,6 +60,7 @@ def test_the_rest_is_orthogonal_to_every_vector_in_float32(basis, values):
         assert abs(dot(one, kept)) <= 1e-5 * norm(one) * norm(whole)
 
 
+@settings(deadline=None)
 @given(BASES, VECTORS, METRICS)
 def test_in_a_metric_the_step_of_the_rest_is_orthogonal(basis, values, metric):
     vectors, scale = [vector(one) for one in basis], vector(metric)
@@ -74,6 +74,7 @@ def test_in_a_metric_the_step_of_the_rest_is_orthogonal(basis, values, metric):
     assert span.residual(kept, whole) <= 1e-5
 
 
+@settings(deadline=None)
 @given(BASES, VECTORS)
 def test_projecting_twice_is_projecting_once(basis, values):
     span = Span([vector(one) for one in basis])
@@ -81,6 +82,7 @@ def test_projecting_twice_is_projecting_once(basis, values):
     assert flat(span.without(once)) == pytest.approx(flat(once), abs=1e-4)
 
 
+@settings(deadline=None)
 @given(BASES, VECTORS)
 def test_the_rest_is_no_longer_and_pythagoras_holds(basis, values):
     span, whole = Span([vector(one) for one in basis]), vector(values)
@@ -90,6 +92,7 @@ def test_the_rest_is_no_longer_and_pythagoras_holds(basis, values):
     assert parts == pytest.approx(norm(whole) ** 2, rel=1e-4, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(VECTORS, VECTORS, st.floats(0.1, 10))
 def test_dependent_and_zero_vectors_change_nothing(one, values, factor):
     alone = Span([vector(one)])
@@ -134,6 +137,7 @@ def test_floor_lifts_what_lies_below_its_share_of_the_root_mean_square():
     assert floored(metric, 0.0) is metric
 
 
+@settings(deadline=None)
 @given(BASES, VECTORS, METRICS)
 def test_multipliers_meet_the_conditions_of_optimality(basis, values, metric):
     bounds = basis / np.maximum(np.linalg.norm(basis, axis=1, keepdims=True), 1e-12)

@@ -1,4 +1,4 @@
-"""The losses of the editors on numbers: recomputed from the papers, with OpenUnlearning's scaling."""
+"""The losses of the editors on numbers, with the scaling of OpenUnlearning."""
 
 from __future__ import annotations
 

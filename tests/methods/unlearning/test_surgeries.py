@@ -1,4 +1,4 @@
-"""Surgeries on one step: reference vectors, with an optimiser of the given learning rate and metric."""
+"""Surgeries on one step: reference vectors, with an optimiser of a given rate and metric."""
 
 from __future__ import annotations
 
@@ -85,6 +85,7 @@ def test_gu_keeps_the_retain_gradient_whole():
 
 def test_gu_trust_region_is_the_longest_step_that_leaves_the_retain_loss():
     update = build(GU, rank=2, trust_region=0.1).update(moment(FORGET, BASIS))
+    # The reference vector is that of an ascent; a step descends.
     assert values(update.delta) == near([0.0109109, 0.0109109, -0.0981981, -0.0109109])
     gain = -sum(a * b for a, b in zip(values(update.delta), FORGET, strict=True))
     assert gain == near(0.3055050)

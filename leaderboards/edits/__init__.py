@@ -1,0 +1,1 @@
+"""Boards of edit tasks: methods at the end, and where they have forgotten equally."""

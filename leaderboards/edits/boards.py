@@ -1,0 +1,104 @@
+"""What a board of an edit task shows: boards are data, as for the other protocols."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """A measure that falls as a model forgets, and the levels at which methods are compared."""
+
+    metric: str
+    name: str
+    """What to call it in tables."""
+    levels: tuple[float, ...] = ()
+    """Preset; the retrained model's own level is always added."""
+
+
+@dataclass(frozen=True)
+class EditBoard:
+    """One leaderboard of an edit task.
+
+    Attributes:
+        name: what a user types.
+        task: the task whose runs it holds.
+        forgetting: measures of forgetting, the main one first.
+        kept: measures of what must not be lost, the first that a run has is taken.
+        end: columns at the end of the edit: metric, header.
+        baseline: the model as it was.
+        reference: the method that never saw the forget set.
+    """
+
+    name: str
+    task: str
+    forgetting: tuple[Forgetting, ...]
+    kept: tuple[tuple[str, str], ...]
+    end: tuple[tuple[str, str], ...]
+    baseline: str = "identity"
+    reference: str = "retrain"
+
+
+TOFU = EditBoard(
+    name="tofu",
+    task="tofu",
+    forgetting=(
+        Forgetting("forget_Q_A_Prob", "forget probability", (0.5, 0.3, 0.15)),
+        Forgetting("extraction_strength", "extraction strength"),
+        Forgetting("forget_Q_A_PARA_Prob", "paraphrase probability"),
+    ),
+    kept=(("held_Q_A_Prob", "held probability"), ("retain_Q_A_Prob", "retain probability")),
+    end=(
+        ("forget_Q_A_Prob", "forget prob"),
+        ("extraction_strength", "ES"),
+        ("memorization_score", "memor."),
+        ("forget_quality_log10", "log10 FQ"),
+        ("forget_ks_distance", "KS"),
+        ("privleak", "PrivLeak"),
+        ("model_utility", "utility"),
+        ("retain_Q_A_Prob", "retain prob"),
+        ("held_Q_A_Prob", "held prob"),
+        ("score", "score"),
+    ),
+)
+
+MUSE = EditBoard(
+    name="muse",
+    task="muse",
+    forgetting=(
+        Forgetting("forget_verbmem_ROUGE", "VerbMem", (0.4, 0.3, 0.2)),
+        Forgetting("forget_knowmem_ROUGE", "KnowMem of the forget set"),
+        Forgetting("extraction_strength", "extraction strength"),
+    ),
+    kept=(("retain_knowmem_ROUGE", "KnowMem of the retain set"),),
+    end=(
+        ("forget_verbmem_ROUGE", "VerbMem"),
+        ("forget_knowmem_ROUGE", "KnowMem f"),
+        ("privleak", "PrivLeak"),
+        ("extraction_strength", "ES"),
+        ("retain_knowmem_ROUGE", "KnowMem r"),
+        ("score", "score"),
+    ),
+)
+
+WMDP = EditBoard(
+    name="wmdp",
+    task="wmdp",
+    forgetting=(
+        Forgetting("wmdp_bio", "WMDP bio", (0.5, 0.4, 0.3)),
+        Forgetting("wmdp_cyber", "WMDP cyber", (0.4, 0.3)),
+        Forgetting("wmdp_chem", "WMDP chem", (0.4, 0.3)),
+    ),
+    kept=(("mmlu", "MMLU"),),
+    end=(
+        ("wmdp_bio", "bio"),
+        ("wmdp_bio_texts", "bio texts"),
+        ("wmdp_cyber", "cyber"),
+        ("wmdp_cyber_texts", "cyber texts"),
+        ("wmdp_chem", "chem"),
+        ("wmdp_chem_texts", "chem texts"),
+        ("mmlu", "MMLU"),
+        ("mmlu_texts", "MMLU texts"),
+        ("score", "score"),
+    ),
+)

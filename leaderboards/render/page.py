@@ -1,0 +1,75 @@
+"""What a built leaderboard looks like, whatever its kind: sections of tables, not yet escaped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
+
+from harness_leaderboards.edits.model import EditLeaderboard
+from harness_leaderboards.edits.tables import details_of as edit_details
+from harness_leaderboards.edits.tables import heading_of as edit_heading
+from harness_leaderboards.edits.tables import main_tables, more_tables
+from harness_leaderboards.model import Leaderboard
+from harness_leaderboards.render.tables import (
+    TextTable,
+    detail_tables,
+    details_of,
+    heading_of,
+    main_table,
+    unranked_table,
+)
+
+
+@dataclass(frozen=True)
+class PageSection:
+    """The methods that can be compared."""
+
+    heading: str
+    details: str
+    """What had to be equal, in full."""
+    main: tuple[TextTable, ...]
+    more: tuple[TextTable, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A leaderboard."""
+
+    title: str
+    sections: tuple[PageSection, ...]
+    unranked: TextTable | None
+
+
+@singledispatch
+def page_of(board: Any) -> Page:
+    """Lay a built leaderboard out."""
+    raise TypeError(f"{type(board).__name__} is no leaderboard")
+
+
+@page_of.register
+def _(board: Leaderboard) -> Page:
+    sections = tuple(
+        PageSection(
+            heading_of(board, section),
+            details_of(section.setting),
+            (main_table(board, section),),
+            tuple(detail_tables(section)),
+        )
+        for section in board.sections
+    )
+    return Page(board.board.name, sections, unranked_table(board.unranked))
+
+
+@page_of.register
+def _(board: EditLeaderboard) -> Page:
+    sections = tuple(
+        PageSection(
+            edit_heading(board, section),
+            edit_details(section.setting),
+            tuple(main_tables(board.board, section)),
+            tuple(more_tables(board.board, section)),
+        )
+        for section in board.sections
+    )
+    return Page(board.board.name, sections, unranked_table(board.unranked))
