@@ -44,6 +44,8 @@ class Fitting(Options):
     """Examples of a minibatch."""
     weight_decay: float = Field(default=0.01, ge=0)
     """AdamW's decoupled weight decay."""
+    beta2: float = Field(default=0.999, ge=0, lt=1)
+    """AdamW's decay of the second moment."""
 
 
 def fit(
@@ -62,7 +64,9 @@ def fit(
 
     module = model.module
     module.train()
-    optimiser = torch.optim.AdamW(module.parameters(), lr=how.lr, weight_decay=how.weight_decay)
+    optimiser = torch.optim.AdamW(
+        module.parameters(), lr=how.lr, betas=(0.9, how.beta2), weight_decay=how.weight_decay
+    )
     lengths = [len(model.codec.encode(one).ids) for one in examples]
     steps = math.ceil(len(examples) / how.batch_size) * how.epochs
     schedule = torch.optim.lr_scheduler.LambdaLR(

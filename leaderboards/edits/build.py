@@ -165,8 +165,8 @@ def _section(board: EditBoard, setting: EditSetting, runs: Sequence[EditedRun]) 
         []
         if references
         else [
-            f"no finished run of {board.reference}: nothing says how a model looks that never saw the "
-            "forget set."
+            f"no finished run of {board.reference}: nothing says how a model looks that never saw "
+            "the forget set."
         ]
     )
     return EditSection(setting, tuple(_sorted(board, rows)), kept, kept_name, spread, tuple(notes))

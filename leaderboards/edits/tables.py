@@ -96,8 +96,8 @@ def _end(board: EditBoard, section: EditSection) -> TextTable:
             "target's training, the drawn sets and the minibatches.",
             *(
                 [
-                    "Forget quality's p cannot fall below a floor that the number of examples sets; "
-                    "KS is the distance it tests."
+                    "Forget quality's p cannot fall below a floor that the number of examples "
+                    "sets; KS is the distance it tests."
                 ]
                 if any(metric == "forget_quality_log10" for metric, _ in shown)
                 else []

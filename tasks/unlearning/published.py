@@ -47,20 +47,30 @@ class Published:
                 return path
         return None
 
-    def rows(self, name: str, required: Sequence[str], split: str = "train") -> tuple[Row, ...]:
+    def rows(
+        self,
+        name: str,
+        required: Sequence[str],
+        split: str = "train",
+        configuration: str | None = None,
+    ) -> tuple[Row, ...]:
         """All rows of a configuration.
 
         Args:
-            name: of the configuration, and of the mirror's file.
+            name: of the mirror's file, and of the configuration.
             required: columns that every row must have.
             split: on the hub.
+            configuration: on the hub, where it has another name than the mirror's file.
 
         Raises:
             MissingData: it is neither in the mirror nor to be had from the hub.
             UsageError: it is there, but damaged, empty or without a required column.
         """
         path = self.path(name)
-        found = self._from_hub(name, split) if path is None else read_rows(path)
+        if path is None:
+            found = self._from_hub(name, split, configuration or name)
+        else:
+            found = read_rows(path)
         where = f"{self.repository} ({name})" if path is None else str(path)
         if not found:
             raise UsageError(f"{where} is empty; restore it from {self.repository}.")
@@ -91,12 +101,12 @@ class Published:
             digest.update(b"\n")
         return digest.hexdigest()[:16]
 
-    def _from_hub(self, name: str, split: str) -> list[Row]:
+    def _from_hub(self, name: str, split: str, configuration: str) -> list[Row]:
         import datasets
 
         try:
             loaded: Any = datasets.load_dataset(
-                self.repository, name, split=split, revision=self.revision
+                self.repository, configuration, split=split, revision=self.revision
             )
         except Exception as error:
             raise MissingData(

@@ -23,6 +23,8 @@ from harness.protocols.edit import CausalLM, Codec
 from harness.registry import About, Need
 
 VERSION = "1"
+_BATCH_SIZE = 16
+"""With 32, 24 epochs bring 717 questions to an answer probability of .53; with 16, to .9."""
 
 
 class TinyOptions(Options):
@@ -110,7 +112,13 @@ class TinyTofu(CausalLMModel):
     def how_taught(self, asked: Fitting | None) -> Fitting:
         """Always; what the task asks of published models does not apply."""
         del asked
-        return Fitting(epochs=self.chosen.epochs, lr=self.chosen.lr, weight_decay=0.0)
+        return Fitting(
+            epochs=self.chosen.epochs,
+            lr=self.chosen.lr,
+            batch_size=_BATCH_SIZE,
+            weight_decay=0.0,
+            beta2=0.99,
+        )
 
     def key(self) -> str:
         """Shape and version; how it is taught is a part of the cache's key anyway."""

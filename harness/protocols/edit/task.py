@@ -27,7 +27,7 @@ class Depth(StrEnum):
     """How much of an evaluation is made."""
 
     QUICK = "quick"
-    """Along the edit: what needs no text written."""
+    """Along the edit: what says how much is forgotten and kept, with no text written."""
     FULL = "full"
 
 
@@ -63,7 +63,7 @@ class EditSettings(Options):
     checkpoint_every: int | None = Field(default=None, ge=1)
     """Steps between evaluations along the edit; none: four of them, evenly."""
     trajectory: Depth = Depth.QUICK
-    """What is evaluated along the edit: quick (no generation) or full."""
+    """What is evaluated along the edit: quick (probabilities, memorisation) or full."""
     attacks: tuple[Attack, ...] = ()
     """Attacks on the edited model: quantise8, quantise4, relearn."""
     relearn_steps: int = Field(default=20, ge=1)

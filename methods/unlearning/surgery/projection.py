@@ -52,10 +52,10 @@ class ProjectionOptions(Options):
     """euclidean, adam or realised."""
     trust_region: float | None = Field(default=None, gt=0)
     """Length rho of the forget part of each step, Euclidean, in weights; none: as it comes."""
-    floor: float = Field(default=1.0, ge=0)
+    floor: float = Field(default=0.0, ge=0)
     """Smallest entry of the metric that is projected in, relative to its root mean square; 0 is
-    the paper's. Weights that no gradient has moved yet have H near 0, and would take nearly all of
-    the correction, in a step far too long for its first order to hold."""
+    the paper's. Weights that no gradient has moved yet have H near 0, and then take nearly all of
+    the correction, in a step far too long for its first order to hold; 1 keeps them from it."""
     joint: bool = True
     """Whether the step descends on the retain loss too, as the method does."""
     coverage_every: int = Field(default=0, ge=0)

@@ -245,7 +245,7 @@ class Tofu(EditTask):
     def _piece(
         self, model: LanguageModel, members: Sequence[tuple[Probe, Question]], depth: Depth
     ) -> Iterator[ProbeResult]:
-        answers = [_answers(question) for _, question in members]
+        answers = [_answers(question, depth) for _, question in members]
         encoded = [
             model.codec.encode(question.example, text)
             for (_, question), texts in zip(members, answers, strict=True)
@@ -350,8 +350,11 @@ class Tofu(EditTask):
         )
 
 
-def _answers(question: Question) -> list[str]:
-    """The answer, its paraphrase if there is one, and the wrong answers."""
+def _answers(question: Question, depth: Depth) -> list[str]:
+    """The answer, its paraphrase if there is one, and at the end the wrong answers.
+
+    Wrong answers are five of seven texts; along the edit they are left out.
+    """
     example: Example = question.example
     paraphrase = [question.paraphrase] if question.paraphrase else []
-    return [example.answer, *paraphrase, *question.wrong]
+    return [example.answer, *paraphrase, *(question.wrong if depth is Depth.FULL else ())]

@@ -77,8 +77,13 @@ def directly(name, folder, files):
 
 def simple(lm, tasks, manager=None):
     import lm_eval
+    from lm_eval import evaluator
+    from lm_eval.tasks import TaskManager
 
-    with quiet():
+    # Without one, lm-eval indexes all of its tasks, which takes seconds.
+    manager = manager or TaskManager(include_defaults=False)
+    with pytest.MonkeyPatch.context() as patch, quiet():
+        patch.setattr(evaluator, "add_env_info", lambda _: None)  # seconds of asking for versions
         return lm_eval.simple_evaluate(
             model=lm, tasks=tasks, task_manager=manager, bootstrap_iters=0, log_samples=True
         )

@@ -1,0 +1,1 @@
+"""Does gradient surgery keep more at equal forgetting? See `__main__`."""

@@ -1,0 +1,1 @@
+"""WMDP: hazardous knowledge to be forgotten. The task is `harness_tasks.unlearning.wmdp.task`."""
