@@ -46,7 +46,7 @@ RULES = {
         "direct",
         "none",
         {"agent": Agent, "memory": Memory},
-        "direct+exprag",
+        "direct+none",
     ),
     "edit": Rule(
         "editor",

@@ -45,6 +45,27 @@ def conformance(*arguments: str, folder: Path, env: dict[str, str]) -> str:
     return done.stdout
 
 
+def test_an_editor_in_a_file_runs_and_conforms(tmp_path):
+    (tmp_path / "floor.py").write_text(FILES["floor.py"])
+    name = "file:./floor.py#Floor"
+    assert conformance("method", name, folder=tmp_path, env={}) == f"method {name}: fine\n"
+    command = words("harness run --task tofu --model tiny-tofu")[1:]
+    tiny = ("layers=1", "hidden=32", "vocabulary=300", "epochs=2")
+    small = ("drawn_forget=1", "drawn_retain=2", "drawn_held=1", "questions=4", "steps=2")
+    done = harness(
+        *command,
+        *(word for one in tiny for word in ("--model-arg", one)),
+        *(word for one in (*small, "max_new_tokens=8") for word in ("-T", one)),
+        *("--limit", "4", "--json"),
+        env={"HARNESS_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    runs = json.loads(done.stdout)
+    assert [one["method"] for one in runs] == ["retrain", name, f"{name}+gu"]
+    assert all(one["status"] == "complete" and one["n_failed"] == 0 for one in runs)
+
+
 def test_a_method_in_a_file_runs_and_conforms(tmp_path):
     (tmp_path / "shortest.py").write_text(FILES["shortest.py"])
     name = "file:./shortest.py#Shortest"

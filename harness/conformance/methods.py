@@ -1,4 +1,4 @@
-"""What every stream method has to keep, tried on a toy stream through the real engine."""
+"""What every method has to keep, tried on a toy: a stream through the real engine, or an edit."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from harness.conformance.edits import check_editor
 from harness.conformance.toy import CANARY, ToyModel, ToyTask
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UnknownName
 from harness.executors import LocalExecutor
-from harness.methods import Method, resolve
+from harness.methods import RULES, Method, resolve
 from harness.models.base import ModelKind, ModelRequest
 from harness.models.chat import Sampling
 from harness.models.client import Gate, StreamClient
@@ -31,14 +32,28 @@ from harness.sweep import Sweep
 
 
 def check_method(text: str) -> list[str]:
-    """Check a stream method by its method string; returns one sentence for each thing missing."""
-    try:
-        method = resolve(text, "stream")
-    except HarnessError as error:
-        return [str(error)]
+    """Check a method by its method string; returns one sentence for each thing missing.
+
+    A name that exists in several protocols is checked in each.
+    """
+    found, refused = list[Method](), list[HarnessError]()
+    for protocol in RULES:
+        try:
+            found.append(resolve(text, protocol))
+        except HarnessError as error:
+            refused.append(error)
+    if not found:
+        known = [error for error in refused if not isinstance(error, UnknownName)]
+        return [str((known or refused)[0])]
+    return [finding for method in found for finding in _check(method)]
+
+
+def _check(method: Method) -> list[str]:
     findings = [*_describes_itself(method)]
     if findings:
         return findings
+    if method.protocol == "edit":
+        return [*check_editor(method)]
     findings += asyncio.run(_hooks(method))
     return findings or [*_plays(method)]
 

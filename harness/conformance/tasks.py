@@ -1,4 +1,4 @@
-"""What every stream task has to keep."""
+"""What every task has to keep."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from itertools import pairwise
 from typing import Any
 
 from harness import options
+from harness.conformance.edits import check_edit_task
 from harness.errors import HarnessError
+from harness.protocols.edit.task import EditTask
 from harness.protocols.stream import Brief, Item, Observation, Score, StreamTask
+from harness.protocols.task import Task
 from harness.registry import About, Kind, find, require
 
 HEAVY = ("torch", "transformers", "datasets", "pandas", "vllm", "minigrid", "reasoning_gym")
@@ -19,25 +22,28 @@ _NONSENSE = "zzz no such answer"
 _PLAYED = 3
 
 
-def check_task(task: str | type[StreamTask], given: Mapping[str, str] | None = None) -> list[str]:
+def check_task(task: str | type[Task], given: Mapping[str, str] | None = None) -> list[str]:
     """Check a task by name or class; returns one sentence for each thing that is missing."""
     try:
         kind: Any = find(Kind.TASK, task).load() if isinstance(task, str) else task
-        if not (isinstance(kind, type) and issubclass(kind, StreamTask)):
-            return [f"{kind!r} is no StreamTask class."]
+        if not (isinstance(kind, type) and issubclass(kind, StreamTask | EditTask)):
+            return [f"{kind!r} is no StreamTask class, and no EditTask class."]
         findings = [*_describes_itself(kind)]
         if findings:
             return findings
         chosen = options.build(kind.Options, given or {}, f"task '{kind.__name__}'")
         require(kind.needs(chosen), kind.__name__)
-        return [*_light(kind), *_items(kind(chosen), kind(chosen)), *_episodes(kind(chosen))]
+        make: Any = kind
+        if issubclass(kind, EditTask):
+            return [*_light(kind), *check_edit_task(make(chosen), make(chosen))]
+        return [*_light(kind), *_items(make(chosen), make(chosen)), *_episodes(make(chosen))]
     except HarnessError as error:
         return [str(error)]
     except Exception as error:  # noqa: BLE001 - whatever a task raises is what is to be told
         return [f"the task raised {type(error).__name__}: {error}"]
 
 
-def _describes_itself(kind: type[StreamTask]) -> Iterator[str]:
+def _describes_itself(kind: type[Task]) -> Iterator[str]:
     if not isinstance(getattr(kind, "about", None), About):
         yield "the task has no 'about': give its class an About(summary, source)."
     if not getattr(kind, "metrics", ()):
@@ -49,7 +55,7 @@ def _describes_itself(kind: type[StreamTask]) -> Iterator[str]:
             yield f"option {option.name} has no default."
 
 
-def _light(kind: type[StreamTask]) -> Iterator[str]:
+def _light(kind: type[Task]) -> Iterator[str]:
     """Importing the task's module must stay instant."""
     code = f"import sys, {kind.__module__}; print(*sorted(set(sys.modules) & set({HEAVY!r})))"
     done = subprocess.run(  # noqa: S603 - this interpreter, this module

@@ -14,7 +14,8 @@ from harness.data import MirrorFile, mirror
 from harness.doctor.finding import Asked, Finding, State, guarded
 from harness.errors import UsageError
 from harness.models.base import Model, ModelRequest
-from harness.protocols.stream import StreamSettings, StreamTask
+from harness.options import Options
+from harness.protocols.task import Task
 from harness.registry import OWN_DISTRIBUTION, Kind, Need, Registered, registered, shadowed
 
 
@@ -106,7 +107,7 @@ def _model(one: Registered) -> Finding:
 def _task(one: Registered) -> Iterator[Finding]:
     reason = catalogue.row(one).broken
     loaded: Any = None if reason else one.load()
-    if not reason and not (isinstance(loaded, type) and issubclass(loaded, StreamTask)):
+    if not reason and not (isinstance(loaded, type) and issubclass(loaded, Task)):
         reason = f"{one.entry_point.value} follows no protocol that this version knows"
     elif not reason and inspect.isabstract(loaded):
         reason = f"{one.entry_point.value} has no {', '.join(sorted(loaded.__abstractmethods__))}"
@@ -120,7 +121,7 @@ def _task(one: Registered) -> Iterator[Finding]:
         )
 
 
-def _subset(task: type[StreamTask], name: str, subset: str) -> Finding:
+def _subset(task: type[Task], name: str, subset: str) -> Finding:
     chosen = _chosen(task, subset)
     lacking = [need for need in task.needs(chosen) if not need.installed()]
     if lacking:
@@ -129,7 +130,7 @@ def _subset(task: type[StreamTask], name: str, subset: str) -> Finding:
     return Finding("tasks", name, State.OK, f"version {version}")
 
 
-def _chosen(task: type[StreamTask], subset: str) -> StreamSettings:
+def _chosen(task: type[Task], subset: str) -> Options:
     given = {"subset": subset} if subset else {}
     return options.build(task.Options, given, f"task '{task.__name__}'")
 
@@ -147,7 +148,7 @@ def _files(one: Registered) -> Iterator[Finding]:
     if catalogue.row(one).broken:
         return
     loaded: Any = one.load()
-    if not (isinstance(loaded, type) and issubclass(loaded, StreamTask)):
+    if not (isinstance(loaded, type) and issubclass(loaded, Task)):
         return
     for subset in loaded.subsets or ("",):
         for file in loaded.mirror_files(_chosen(loaded, subset)):

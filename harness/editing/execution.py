@@ -8,6 +8,9 @@ same minibatches and ends with the same rows.
 from __future__ import annotations
 
 import json
+import math
+import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,9 +23,15 @@ from typing import Any
 from harness.editing.attacks import attacked
 from harness.editing.checkpoints import Checkpoints
 from harness.editing.past import EditPast
-from harness.editing.plan import EditRun, Look, open_editor
+from harness.editing.plan import FINAL, EditRun, Look, open_editor
 from harness.editing.reference import Reference, final_results
-from harness.errors import HarnessError, InfrastructureError, MethodError, UsageError
+from harness.errors import (
+    HarnessError,
+    InfrastructureError,
+    MethodError,
+    StorageError,
+    UsageError,
+)
 from harness.models.base import ModelIdentity, ModelKind
 from harness.models.causal import CausalLMModel
 from harness.plan import open_model
@@ -101,7 +110,7 @@ class EditExecution:
             UsageError: the model, or what the method needs, cannot be had.
             StorageError: results can no longer be written.
         """
-        if len(self._past.finished) == self.run.n_samples:
+        if len(self._past.finished) == self.run.n_samples and not self._lacks_weights():
             return
         work = _Work(self, serve, say, on_sample, stop)
         try:
@@ -132,11 +141,12 @@ class EditExecution:
         self._store.write_tables(self.run_id, self.run.spec.task, records)
         rows = list(self._trajectory(reference))
         self._store.write_checkpoints(self.run_id, rows)
-        row = self._row(records, rows[-1 - len(self.run.task.options.attacks)] if rows else {})
+        row = self._row(records, next((one for one in rows if one["checkpoint"] == FINAL), {}))
         row["reference_run_id"] = None if reference is None else reference.run_id
-        self._store.commit(row, self._journal)
         if row["status"] == RunStatus.COMPLETE:
+            # Before the row, which ends all interest in the run: a kill leaves no states behind.
             self._checkpoints.clear()
+        self._store.commit(row, self._journal)
         return row
 
     def results(self, look: Look) -> list[ProbeResult] | None:
@@ -249,9 +259,31 @@ class EditExecution:
         """The model to be edited."""
         return self._model
 
+    def keep_weights(self, model: CausalLM) -> None:
+        """Keep edited weights, whole or not at all, where the task's options ask for them."""
+        folder = self._weights_folder
+        if not self.run.task.options.keep_weights or not model.savable or folder.is_dir():
+            return
+        fresh = folder.with_name(f".{folder.name}")
+        try:
+            shutil.rmtree(fresh, ignore_errors=True)
+            model.save(fresh)
+            os.replace(fresh, folder)
+        except OSError as error:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise StorageError(
+                f"cannot keep the edited weights in {folder} ({error}); make room and run the "
+                "same command again, or leave out -T keep_weights."
+            ) from error
+
+    def _lacks_weights(self) -> bool:
+        """Whether an edit that went well was stopped before its weights were kept."""
+        failed = any(one.status is Status.FAILED for one in self._past.finished.values())
+        wanted = self.run.task.options.keep_weights and not self.run.method.left.type.combines
+        return wanted and not failed and not self._weights_folder.is_dir()
+
     @property
-    def weights_folder(self) -> Path:
-        """Where edited weights are kept, if they are."""
+    def _weights_folder(self) -> Path:
         return self._store.artifacts(self.run_id) / "model"
 
 
@@ -276,6 +308,7 @@ class _Work:
     def do(self) -> None:
         """Edit once for each request, evaluate at every look."""
         run, task = self._run, self._run.task
+        _forget_peak_memory()
         editor = open_editor(run.method)
         requests = task.requests(run.seed)
         model = self._start(editor)
@@ -285,8 +318,7 @@ class _Work:
         for number, request in enumerate(requests):
             model = self._edit(editor, model, request, number)
             editor = open_editor(run.method)
-        if task.options.keep_weights and model.savable:
-            model.save(self._execution.weights_folder)
+        self._execution.keep_weights(model)
         for attack in task.options.attacks:
             look = next(one for one in run.looks if one.checkpoint == attack)
             if self._missing(look):
@@ -323,9 +355,16 @@ class _Work:
         }
         progress = _Progress(self, self._execution, number, looks, steps)
         try:
-            return editor.edit(model, request, budget, progress)
+            edited = editor.edit(model, request, budget, _Handed(progress))
         finally:
             progress.flush()
+        skipped = [step for step, look in sorted(looks.items()) if self._missing(look)]
+        if skipped:
+            raise MethodError(
+                f"the editor ended without a checkpoint at step {skipped[0]}, which its budget asks "
+                "for"
+            )
+        return edited
 
     def evaluate(self, model: CausalLM, look: Look) -> None:
         """Evaluate the probes that are missing at a look."""
@@ -422,14 +461,33 @@ class _Progress:
                 f"the editor reports step {step}, and its checkpoints are "
                 f"{', '.join(map(str, sorted(self._looks)))}"
             )
-        self._execution.checkpoints.save(self._request, state())
+        # What the steps were like comes first: a step that is saved is not made again.
         self.flush()
+        self._execution.checkpoints.save(self._request, state())
         self._work.evaluate(model, look)
 
     def flush(self) -> None:
         """Journal what was noted."""
         self._execution.keep_steps(self._request, self._reports)
         self._reports = []
+
+
+class _Handed:
+    """A progress as editors hold it: three functions, and no way to what evaluation knows."""
+
+    __slots__ = ("checkpoint", "resume", "step")
+
+    def __init__(self, progress: _Progress) -> None:
+        def resume() -> State | None:
+            return progress.resume()
+
+        def step(step: int, report: Mapping[str, float]) -> None:
+            progress.step(step, report)
+
+        def checkpoint(step: int, model: CausalLM, state: Callable[[], State]) -> None:
+            progress.checkpoint(step, model, state)
+
+        self.resume, self.step, self.checkpoint = resume, step, checkpoint
 
 
 _OUT_OF_MEMORY = (
@@ -468,12 +526,21 @@ def _record(look: Look, result: ProbeResult, seconds: float, attempt: int) -> Sa
 
 
 def _means(reports: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Means over the steps, of what says how the edit went."""
+    """Means over the steps, of what says how the edit went; none where one is no number."""
     found = dict[str, float]()
     for name in {name for one in reports for name in one}:
         values = [one[name] for one in reports if name in one]
-        found[f"step_{name}"] = sum(values) / len(values)
+        if all(map(math.isfinite, values)):
+            found[f"step_{name}"] = sum(values) / len(values)
     return dict(sorted(found.items()))
+
+
+def _forget_peak_memory() -> None:
+    """Begin anew, so that a run does not answer for the one before it; a process cannot."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
 
 
 def _peak_memory() -> int:

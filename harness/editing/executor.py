@@ -10,10 +10,10 @@ from functools import partial
 
 from harness.editing.execution import EditExecution, Serve
 from harness.editing.plan import EditRun
-from harness.editing.reference import check_reference, find_reference
+from harness.editing.reference import Reference, check_reference, find_reference
 from harness.editing.served import served_by_vllm
 from harness.errors import InfrastructureError, StorageError
-from harness.models.base import Host, ModelKind
+from harness.models.base import Host, ModelIdentity, ModelKind
 from harness.models.causal import CausalLMModel
 from harness.models.in_process import InProcessLM
 from harness.outcomes import Progress, RunOutcome, run_title
@@ -47,22 +47,29 @@ async def execute_edits(
         StorageError: results can no longer be written.
     """
     outcomes = dict[int, RunOutcome]()
-    if attempts and sweep.reference is not None:
-        check_reference(store, [run for _, run, _ in attempts], sweep.reference)
+    models = dict[str, tuple[CausalLMModel, ModelIdentity]]()
     for name in dict.fromkeys(run.spec.model for _, run, _ in attempts):
         model: CausalLMModel = opener(name, sweep, ModelKind.CAUSAL_LM)
-        identity = await model.start(host)
+        models[name] = model, await model.start(host)
+    if attempts and sweep.reference is not None:
+        runs = ((run, models[run.spec.model][1]) for _, run, _ in attempts)
+        check_reference(store, runs, sweep.reference)
+    for name, (model, identity) in models.items():
         mine = [one for one in attempts if one[1].spec.model == name]
         # References first: what comes later is compared with them.
         mine.sort(key=lambda one: not one[1].method.left.type.loads_retrained)
         for position, run, attempt in mine:
             execution = EditExecution(run, attempt, store, sweep, model, identity)
-            outcomes[position] = await _run(execution, store, sweep, progress, host)
+            find = partial(find_reference, store, run, identity, sweep.reference)
+            outcomes[position] = await _run(execution, find, progress, host)
     return outcomes
 
 
 async def _run(
-    execution: EditExecution, store: ResultsStore, sweep: Sweep, progress: Progress, host: Host
+    execution: EditExecution,
+    find: Callable[[], Reference | None],
+    progress: Progress,
+    host: Host,
 ) -> RunOutcome:
     run, run_id = execution.run, execution.run_id
     title, problems = run_title(run), list[str]()
@@ -86,8 +93,7 @@ async def _run(
             raise
         except InfrastructureError as error:
             problems.append(f"stopped: {error}")
-        reference = find_reference(store, run, sweep.reference)
-        row = execution.publish(reference)
+        row = execution.publish(find())
     finally:
         progress.end(run_id)
     return RunOutcome(

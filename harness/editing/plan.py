@@ -100,7 +100,7 @@ def expand_edits(task: EditTask, sweep: Sweep, opener: ModelOpener) -> Plan:
     worlds = {seed: _world(task, sweep, seed) for seed in seeds}
     runs = dict[str, EditRun]()
     for name, seed in product(names, seeds):
-        for method in _with_reference(methods, task, models[name]):
+        for method in _with_reference(methods, task, models[name], sweep.reference):
             run = _run(task, sweep, method, name, seed, worlds[seed], models[name])
             runs.setdefault(run.spec.work_key(), run)
     part, parts = sweep.shard_of()
@@ -151,14 +151,17 @@ def _world(task: EditTask, sweep: Sweep, seed: int) -> _World:
 
 
 def _with_reference(
-    methods: Sequence[Method], task: EditTask, model: CausalLMModel
+    methods: Sequence[Method], task: EditTask, model: CausalLMModel, named: str | None
 ) -> list[Method]:
-    """The reference first: other runs' metrics need it. It is added where it can be made here."""
+    """The reference first: other runs' metrics need it.
+
+    It is added where it can be made here and none is named.
+    """
     reference = resolve(task.reference, "edit")
     given = [one for one in methods if one.left.type.loads_retrained]
     others = [one for one in methods if not one.left.type.loads_retrained]
-    can_make = model.how_taught(task.options.fitting()) is not None
-    if not given and can_make and any(one.left.type.takes_surgery for one in others):
+    can_make = named is None and model.how_taught(task.options.fitting()) is not None
+    if not given and can_make and any(one.left.name != task.baseline for one in others):
         given = [reference]
     return [*given, *others]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harness.editing.plan import FINAL, EditRun
 from harness.errors import UsageError
 from harness.methods import resolve
+from harness.models.base import ModelIdentity
 from harness.protocols.edit.task import Probe, ProbeResult
 from harness.results.schema import RunStatus, SampleRecord, Status
 from harness.results.store import ResultsStore
@@ -23,6 +24,14 @@ _EQUAL = {
 }
 """Columns in which a run and its reference must agree, and what to call them."""
 
+_OF_THE_EDIT = frozenset(
+    {
+        *("epochs", "steps", "batch_size", "checkpoint_every", "trajectory", "eval_backend"),
+        *("attacks", "relearn_steps", "keep_weights"),
+    }
+)
+"""Task options that a reference, which is not edited, may differ in."""
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -32,15 +41,21 @@ class Reference:
     rows: tuple[ProbeResult, ...]
 
 
-def find_reference(store: ResultsStore, run: EditRun, named: str | None) -> Reference | None:
+def find_reference(
+    store: ResultsStore, run: EditRun, identity: ModelIdentity, named: str | None
+) -> Reference | None:
     """The reference of a run: the one that is named, else the newest that fits.
+
+    A reference has none: it is compared with itself.
 
     Raises:
         UsageError: the named run is no finished reference, or belongs to another split or model.
     """
+    if run.method.left.type.loads_retrained:
+        return None
     if named is not None:
         found = store.find(named)
-        _check(store, found.run_id, run)
+        _check(store, found.run_id, run, identity)
         return _load(store, found.run_id, run)
     fitting = [
         one.run_id
@@ -48,17 +63,19 @@ def find_reference(store: ResultsStore, run: EditRun, named: str | None) -> Refe
         if one.task == run.spec.task
         and one.subset == run.spec.subset
         and one.status is RunStatus.COMPLETE
-        and not _objections(store, one.run_id, run)
+        and not _objections(store, one.run_id, run, identity)
     ]
     return _load(store, max(fitting), run) if fitting else None
 
 
-def check_reference(store: ResultsStore, runs: Sequence[EditRun], named: str) -> None:
+def check_reference(
+    store: ResultsStore, runs: Iterable[tuple[EditRun, ModelIdentity]], named: str
+) -> None:
     """Refuse a reference that does not fit the runs of a sweep, before anything is computed."""
     found = store.find(named)
-    for run in runs:
+    for run, identity in runs:
         if not run.method.left.type.loads_retrained:
-            _check(store, found.run_id, run)
+            _check(store, found.run_id, run, identity)
 
 
 def final_results(
@@ -79,8 +96,8 @@ def final_results(
     ]
 
 
-def _check(store: ResultsStore, run_id: str, run: EditRun) -> None:
-    objections = _objections(store, run_id, run)
+def _check(store: ResultsStore, run_id: str, run: EditRun, identity: ModelIdentity) -> None:
+    objections = _objections(store, run_id, run, identity)
     if objections:
         raise UsageError(
             f"run {run_id} cannot be the reference of {run.spec.label} on "
@@ -90,7 +107,9 @@ def _check(store: ResultsStore, run_id: str, run: EditRun) -> None:
         )
 
 
-def _objections(store: ResultsStore, run_id: str, run: EditRun) -> list[str]:
+def _objections(
+    store: ResultsStore, run_id: str, run: EditRun, identity: ModelIdentity
+) -> list[str]:
     """Why a run is no reference for another."""
     row = store.row(run_id)
     parts = json.loads(row["method_parts"])
@@ -108,9 +127,20 @@ def _objections(store: ResultsStore, run_id: str, run: EditRun) -> list[str]:
         "sample_limit": run.spec.limit,
     }
     found = [f"its {word} is another" for name, word in _EQUAL.items() if row[name] != own[name]]
+    theirs = json.loads(row["task_options"])
+    ours = json.loads(json.dumps(run.task.options.given()))
+    found += [
+        f"its -T {name} is another"
+        for name in sorted({*theirs, *ours} - _OF_THE_EDIT)
+        if theirs.get(name) != ours.get(name)
+    ]
     named = parts[0]["options"].get("model")
-    if row["model"] != run.spec.model and not named:
+    if named:
+        return found
+    if row["model"] != run.spec.model:
         found.append(f"its model is {row['model']}, not {run.spec.model}")
+    elif row["model_revision"] != identity.revision:
+        found.append(f"its {row['model']} is another revision, or was made with other --model-arg")
     return found
 
 

@@ -229,17 +229,23 @@ class HubCausalLM(CausalLMModel):
 
         chosen = self.chosen
         spread = chosen.device == "spread"
-        with quiet():
-            tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
-                name, revision=revision, trust_remote_code=chosen.trust_remote_code
-            )
-            module: Any = transformers.AutoModelForCausalLM.from_pretrained(
-                name,
-                revision=revision,
-                dtype=getattr(torch, chosen.dtype),
-                trust_remote_code=chosen.trust_remote_code,
-                device_map="auto" if spread else None,
-            )
+        try:
+            with quiet():
+                tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
+                    name, revision=revision, trust_remote_code=chosen.trust_remote_code
+                )
+                module: Any = transformers.AutoModelForCausalLM.from_pretrained(
+                    name,
+                    revision=revision,
+                    dtype=getattr(torch, chosen.dtype),
+                    trust_remote_code=chosen.trust_remote_code,
+                    device_map="auto" if spread else None,
+                )
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"the weights or the tokenizer of {name} cannot be loaded "
+                f"({str(error).splitlines()[0]}); restore them, or name another model."
+            ) from error
         if not spread:
             module.to(_device(chosen.device))
         if chosen.gradient_checkpointing:

@@ -46,7 +46,8 @@ class Task(ABC):
     scorer: ClassVar[type[Scorer] | None] = None
     """What ``harness score`` reads outputs recorded elsewhere with."""
 
-    options: Any
+    def __init__(self, options: Any) -> None:
+        self.options = options
 
     @property
     @abstractmethod

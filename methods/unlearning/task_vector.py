@@ -43,6 +43,7 @@ class TaskVector(ModelEditor):
         "Task arithmetic, arXiv 2212.04089; MUSE 2407.06460",
     )
     Options: ClassVar[type[Options]] = TaskVectorOptions
+    trajectory = True
     options: TaskVectorOptions
 
     def edit(

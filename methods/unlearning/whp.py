@@ -40,6 +40,8 @@ class WHP(ModelEditor):
         "Who's Harry Potter, arXiv 2310.02238; MUSE 2407.06460",
     )
     Options: ClassVar[type[Options]] = WHPOptions
+    trajectory = True
+    combines = True
     options: WHPOptions
 
     def edit(

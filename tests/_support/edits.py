@@ -133,10 +133,18 @@ class Moment:
     signal: int = signal.SIGKILL
 
 
+PRELOADED = (
+    *("pandas", "torch", "transformers.models.llama.modeling_llama", "tokenizers", "rouge_score"),
+    *("transformers.models.auto.modeling_auto", "transformers.models.auto.tokenization_auto"),
+    *("harness.cli", "harness.commands", "harness.executors", "harness_tasks.unlearning.tofu.task"),
+)
+
+
 def start_server() -> Any:
     """The server process that children are forked from, everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["edits_preload"])
+    # Names that need no path of the tests, which the server is not told before it imports.
+    context.set_forkserver_preload(list(PRELOADED))
     return context
 
 
@@ -204,3 +212,64 @@ def edit_cache(tmp_path_factory):
     yield cache
     patch.undo()
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """A mirror of TOFU's schema with 200 generated authors; see `write_mirror`."""
+    folder = tmp_path / "data"
+    write_mirror(folder)
+    monkeypatch.setenv("HARNESS_DATA", str(folder))
+    return folder
+
+
+def write_mirror(folder: Path) -> None:
+    """Write what TOFU's mirror holds, of generated authors: 200 and the holdout's two."""
+    from harness_tasks.unlearning.tofu.generated import generated
+
+    authors = generated(202, 20, 0)
+    members = list(authors.by_author.values())
+    known, holdout = members[:200], members[200:]
+
+    def plain(one: Any) -> dict[str, Any]:
+        return {"question": one.example.question, "answer": one.example.answer}
+
+    def perturbed(one: Any) -> dict[str, Any]:
+        more = {"paraphrased_answer": one.paraphrase, "perturbed_answer": list(one.wrong)}
+        return plain(one) | more
+
+    def choices(one: Any) -> dict[str, Any]:
+        return plain(one) | {"perturbed_answer": list(one.wrong)}
+
+    tables = {
+        "full": [plain(one) for author in known for one in author],
+        "retain_perturbed": [perturbed(one) for author in known[:5] for one in author],
+        "forget10_perturbed": [perturbed(one) for author in known[-20:] for one in author],
+        "real_authors_perturbed": [choices(one) for one in authors.real_authors],
+        "world_facts_perturbed": [choices(one) for one in authors.world_facts],
+        "holdout01": [plain(one) for author in holdout for one in author],
+    }
+    (folder / "tofu").mkdir(parents=True, exist_ok=True)
+    for name, rows in tables.items():
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / "tofu" / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def folder_model(tmp_path_factory):
+    """A folder with a tiny random Llama and its tokenizer, as `transformers` saves them."""
+    return save_folder_model(tmp_path_factory.mktemp("models") / "tiny-llama")
+
+
+def save_folder_model(folder: Path, seed: int = 0) -> Path:
+    """Save an untrained `tiny-tofu` of one layer that knows the generated authors' words."""
+    from harness.models.base import ModelRequest
+    from harness_tasks.unlearning.tiny import TinyTofu
+    from harness_tasks.unlearning.tofu.task import Tofu, TofuSettings
+
+    shape = tuple(tuple(one.split("=")) for one in SHAPE)
+    model = TinyTofu(ModelRequest("tiny-tofu", args=shape))
+    settings = {"subset": "drawn", "data": "generated", "drawn_retain": 4, "drawn_held": 2}
+    corpus = Tofu(TofuSettings.model_validate(settings)).corpus(0)
+    model.base(corpus, seed).save(folder)
+    return folder

@@ -155,11 +155,11 @@ def start(
 
 
 def harness(
-    *arguments: str, env: dict[str, str] | None = None, **options: Any
+    *arguments: str, env: dict[str, str] | None = None, timeout: float = 180, **options: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run the `harness` command to its end."""
     process = start(*arguments, env=env, **options)
-    out, err = process.communicate(timeout=180)
+    out, err = process.communicate(timeout=timeout)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 

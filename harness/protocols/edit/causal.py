@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import UsageError
 from harness.protocols.edit.data import Example
 
 if TYPE_CHECKING:
@@ -77,13 +78,24 @@ class Codec:
         return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def encode(self, example: Example, answer: str | None = None) -> Encoded:
-        """Encode an example, with another answer if one is given."""
+        """Encode an example, with another answer if one is given.
+
+        Raises:
+            UsageError: the prompt fills the window, so that no token of an answer is left, whose
+                probability would be 1.
+        """
         text = example.answer if answer is None else answer
         if example.is_passage:
             # The first token has nothing before it, so it is given.
             ids = (*self._start, *self.plain(text))[: self.max_length]
             return Encoded(ids, 1)
         prompt = self.prompt(example.question)
+        if len(prompt) >= self.max_length:
+            raise UsageError(
+                f"the prompt of {example.example_id} takes {len(prompt)} tokens, and the model's "
+                f"window is {self.max_length}, which leaves none for an answer; raise it with "
+                "--model-arg max_length=N, or take another model."
+            )
         return Encoded((*prompt, *self.answer(text))[: self.max_length], len(prompt))
 
     def decode(self, ids: Sequence[int]) -> str:

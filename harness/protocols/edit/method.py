@@ -45,7 +45,10 @@ class EditProgress(Protocol):
     """What a running edit tells the harness."""
 
     def resume(self) -> State | None:
-        """What the last checkpoint of this edit saved; None at the beginning."""
+        """What the last checkpoint of this edit saved; None at the beginning.
+
+        Tell of that checkpoint once more: its evaluation may have been cut short.
+        """
         ...
 
     def step(self, step: int, report: Mapping[str, float]) -> None:

@@ -56,6 +56,7 @@ def train(
         getattr(editor.options, "retain_loss", None) is RetainLoss.KL and editor.options.alpha > 0
     )
     reference = _frozen(model.copy()) if needs_reference else None
+    _seed(budget.seed, "edit")
     model = with_adapters(model, editor.options)
     names, parameters = _chosen(editor, model)
     stepper = Stepper(parameters, editor.options, editor.lr_scale, budget)
@@ -74,8 +75,13 @@ def train(
         }
 
     per_epoch = max(1.0, len(data.forget) / budget.batch_size)
+    if first in budget.checkpoints:
+        # A kill may have come in the middle of its evaluation.
+        model.module.eval()
+        progress.checkpoint(first, model, lambda: state(first))
     for index in range(first, budget.steps):
         began = time.perf_counter()
+        _seed(budget.seed, f"step/{index}")
         model.module.train()
         step = _step(editor, model, reference, data, budget, index, per_epoch)
         report = _one_step(editor, surgery, stepper, step, data, budget)
@@ -85,6 +91,13 @@ def train(
             model.module.eval()
             progress.checkpoint(index + 1, model, lambda done=index + 1: state(done))
     return model
+
+
+def _seed(seed: int, place: str) -> None:
+    """Seed what torch draws of itself (dropout, adapters), for equal runs to be equal."""
+    import torch
+
+    torch.manual_seed(generator(f"{place}/{seed}").getrandbits(63))
 
 
 class Stepper:

@@ -92,7 +92,7 @@ def published(subset: str | None) -> Authors:
     pair = ("question", "answer")
     options = (*pair, "perturbed_answer")
     perturbed = (*pair, "paraphrased_answer", "perturbed_answer")
-    full = TOFU.rows("full", pair)
+    full = _rows("full", pair)
     sources = [TOFU.source("full", full)]
     if len(full) % QUESTIONS_PER_AUTHOR:
         raise UsageError(
@@ -101,7 +101,7 @@ def published(subset: str | None) -> Authors:
         )
     known = dict[tuple[str, str], Row]()
     for name in ("retain_perturbed", "forget10_perturbed"):
-        rows = TOFU.rows(name, perturbed)
+        rows = _rows(name, perturbed)
         sources.append(TOFU.source(name, rows))
         known.update({(row["question"], row["answer"]): row for row in rows})
     by_author = dict[str, list[Question]]()
@@ -111,7 +111,7 @@ def published(subset: str | None) -> Authors:
         by_author.setdefault(author, []).append(_question(f"full/{number}", author, row, more))
     loaded = dict[str, tuple[Question, ...]]()
     for name in ("real_authors", "world_facts"):
-        rows = TOFU.rows(f"{name}_perturbed", options)
+        rows = _rows(f"{name}_perturbed", options)
         sources.append(TOFU.source(f"{name}_perturbed", rows))
         loaded[name] = tuple(
             _question(f"{name}/{number}", f"{name}/{number}", row, row)
@@ -122,12 +122,26 @@ def published(subset: str | None) -> Authors:
     return Authors(every, loaded["real_authors"], loaded["world_facts"], holdout, tuple(sources))
 
 
+def _rows(name: str, required: Sequence[str]) -> tuple[Row, ...]:
+    """Rows of a configuration, whose columns hold texts."""
+    found = TOFU.rows(name, required)
+    for number, row in enumerate(found, 1):
+        for column in required:
+            texts = row[column] if column == "perturbed_answer" else [row[column]]
+            if not all(isinstance(text, str) for text in texts):
+                raise UsageError(
+                    f"{TOFU.path(name) or TOFU.repository}: '{column}' of row {number} of {name} "
+                    "is no text; restore it."
+                )
+    return found
+
+
 def _holdout(subset: str | None, sources: list[DataSource]) -> tuple[Question, ...]:
     """The holdout set, only where the mirror has it: it is on the hub alone."""
     name = HOLDOUT.get(subset or "")
     if name is None or TOFU.path(name) is None:
         return ()
-    rows = TOFU.rows(name, ("question", "answer"))
+    rows = _rows(name, ("question", "answer"))
     sources.append(TOFU.source(name, rows))
     return tuple(
         _question(f"{name}/{number}", f"{name}/{number // QUESTIONS_PER_AUTHOR}", row, {})

@@ -2,8 +2,9 @@
 
 For machines without the published data. Everything is drawn from small word lists; no text is
 WMDP's or MMLU's, and none of it is hazardous or true. A passage tells all facts of one thing, and
-each fact is a four-choice question. A model that is taught from nothing is taught the passages, the
-questions with their answers, and the questions as an exam with letters; an edit sees passages only.
+each fact is a four-choice question. A model that is taught from nothing is taught the passages, and
+the questions with the right options' texts; an edit sees the passages only. Answering with letters
+is beyond a model of that size: its letters stay at chance, which the task's flag says.
 """
 
 from __future__ import annotations
@@ -63,13 +64,10 @@ class Synthetic:
     Attributes:
         corpora: what an edit sees.
         questions: what is asked.
-        answers: the questions with their answers, for a model that is taught from nothing: of what
-            is to be forgotten, and of the rest.
     """
 
     corpora: Corpora
     questions: Questions
-    answers: tuple[tuple[Example, ...], tuple[Example, ...]]
 
 
 def synthetic(subset: str, subjects: Sequence[str], things: int) -> Synthetic:
@@ -81,29 +79,27 @@ def synthetic(subset: str, subjects: Sequence[str], things: int) -> Synthetic:
         things: how many of the subset's; half as many of each subject.
     """
     draw = random.Random(f"{VERSION}/{subset}")
-    forget, rows, known = _field(draw, "forget", *_KINDS[subset], things)
-    retain, kept, mmlu = list[Example](), list[Example](), dict[str, tuple[Row, ...]]()
+    forget, rows = _field(draw, "forget", *_KINDS[subset], things)
+    retain, mmlu = list[Example](), dict[str, tuple[Row, ...]]()
     for number, subject in enumerate(subjects):
         kind, ending = _OTHERS[number % len(_OTHERS)]
-        passages, asked, answers = _field(draw, subject, kind, ending, max(1, things // 2))
+        passages, asked = _field(draw, subject, kind, ending, max(1, things // 2))
         retain += passages
-        kept += answers
         mmlu[subject] = tuple(asked)
     texts = [one.answer for one in (*forget, *retain)]
     source = DataSource("synthetic WMDP", VERSION, content_hash(*texts))
     return Synthetic(
         Corpora(tuple(forget), tuple(retain), (source,)),
         Questions(tuple(rows), mmlu, ()),
-        (tuple(known), tuple(kept)),
     )
 
 
 def _field(
     draw: random.Random, group: str, kind: str, ending: str, things: int
-) -> tuple[list[Example], list[Row], list[Example]]:
-    """Passages, questions, and questions with their answers, of things of one kind."""
+) -> tuple[list[Example], list[Row]]:
+    """Passages and questions about things of one kind."""
     every = [f"{one}{two}{ending}" for one in _FIRST for two in _SECOND]
-    passages, rows, answers = list[Example](), list[Row](), list[Example]()
+    passages, rows = list[Example](), list[Row]()
     for name in draw.sample(every, min(things, len(every))):
         source_id, sentences = f"{group}/{name}", [f"{name} is a {kind}."]
         for question, sentence, values in _FACTS:
@@ -112,6 +108,5 @@ def _field(
             asked = question.format(name=name)
             sentences.append(sentence.format(name=name, v=options[answer]))
             rows.append({"question": asked, "choices": options, "answer": answer})
-            answers.append(Example(f"{source_id}/{asked}", source_id, asked, options[answer]))
         passages.append(Example(source_id, source_id, "", " ".join(sentences)))
-    return passages, rows, answers
+    return passages, rows

@@ -154,20 +154,18 @@ class Wmdp(EditTask):
         del seed
         forget, retain = self._corpora.forget, self._corpora.retain
         if self.options.data is Data.SYNTHETIC:
-            known, kept = self._synthetic.answers
-            forget = (*forget, *known, *self._solved("forget"))
-            retain = (*retain, *kept, *self._solved("mmlu"))
+            forget = (*forget, *self._solved("forget"))
+            retain = (*retain, *self._solved("mmlu"))
         return Corpus((*forget, *retain), retain)
 
     def _solved(self, group: str) -> Iterator[Example]:
-        """Exams with letters, solved: how a made-up model gets to know the form."""
+        """Questions with the right options' texts, as texts."""
         for sample_id, one in self._asked.items():
             if one.probe.group == group:
-                document = one.exam.letters.documents[one.number]
+                document = one.exam.texts.documents[one.number]
                 pair = document.pairs[document.gold]
-                yield Example(
-                    f"exam/{sample_id}", one.probe.source_id, "", pair.context + pair.continuation
-                )
+                text = pair.context + pair.continuation
+                yield Example(f"solved/{sample_id}", one.probe.source_id, "", text)
 
     def requests(self, seed: int) -> Sequence[EditData]:
         """One request: passages, and no question."""

@@ -1,3 +1,3 @@
 from __future__ import annotations
 
-from edits import edit_cache  # noqa: F401
+from edits import edit_cache, folder_model, mirror  # noqa: F401

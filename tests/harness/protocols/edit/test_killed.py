@@ -20,9 +20,9 @@ MOMENTS = {
     "between checkpoints": Moment(EXECUTION, "_Progress", "step", 3),
     "before a checkpoint is saved": Moment(*SAVE, 2),
     "between checkpoint and evaluation": Moment(*SAVE, 2, after=True),
-    "while the start is evaluated": Moment(EXECUTION, "EditExecution", "keep", 25),
-    "while a checkpoint is evaluated": Moment(EXECUTION, "EditExecution", "keep", 50),
-    "while the end is evaluated": Moment(EXECUTION, "EditExecution", "keep", 90),
+    "while a checkpoint is evaluated": Moment(EXECUTION, "EditExecution", "keep", 70),
+    "while an attack is evaluated": Moment(EXECUTION, "EditExecution", "keep", 110),
+    "before the weights are kept": Moment(EXECUTION, "EditExecution", "keep_weights", 2),
     "after the last evaluation": Moment(EXECUTION, "EditExecution", "publish", 2),
     "before the row is written": Moment("harness.results.store", "ResultsStore", "commit", 2),
     "after the row is written": Moment(
@@ -59,4 +59,27 @@ def test_killed_edit_ends_like_an_undisturbed_one(server, undisturbed, tmp_path,
         artifacts = results / "artifacts" / one.run_id
         assert not (artifacts / "checkpoints").exists()
         assert (artifacts / "model" / "model.safetensors").is_file()
-    assert not list((results / "journal").glob("*.jsonl"))
+    assert not any(one.stat().st_size for one in (results / "journal").glob("*.jsonl"))
+
+
+INTERRUPTED = {
+    "in a step": Moment(EXECUTION, "_Progress", "step", 1, signal=signal.SIGINT),
+    "in an evaluation": Moment(EXECUTION, "EditExecution", "keep", 70, signal=signal.SIGINT),
+    "while the target is taught": Moment(
+        "harness.models.fitting", "Fitting", "given", 2, signal=signal.SIGINT
+    ),
+    "asked to end in a step": Moment(EXECUTION, "_Progress", "step", 1, signal=signal.SIGTERM),
+}
+
+
+@pytest.mark.parametrize("moment", INTERRUPTED.values(), ids=INTERRUPTED)
+def test_interrupted_edit_stops_cleanly_and_continues(server, undisturbed, tmp_path, moment):
+    results, said = tmp_path / "r", tmp_path / "said"
+    words = ("run", "--task", "tofu", *TINY, "--results", str(results), *METHODS, *EVERY)
+    assert ended(server, moment, words, said) == 130, said.read_text()
+    text = said.read_text()
+    assert "the same command continues" in text
+    assert "Traceback" not in text
+    assert "never retrieved" not in text
+    assert run(results, *METHODS, *EVERY).code == 0
+    assert comparable(results) == undisturbed

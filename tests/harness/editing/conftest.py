@@ -1,0 +1,3 @@
+from __future__ import annotations
+
+from edits import edit_cache, folder_model, mirror  # noqa: F401
