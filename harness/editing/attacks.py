@@ -34,7 +34,7 @@ def attacked(
         lr: learning rate of relearning.
         seed: draws what the attacker knows.
     """
-    copy = model.copy()
+    copy = model.copy().merged()
     if attack is Attack.RELEARN:
         _relearn(copy, data, steps, lr, seed)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import options
 from harness.data import content_hash
@@ -19,9 +19,7 @@ from harness.protocols.edit.language_model import Demand
 from harness.protocols.edit.method import ModelEditor
 from harness.protocols.edit.task import Depth, EditTask, EvalBackend, Probe
 from harness.spec import RunSpec
-
-if TYPE_CHECKING:
-    from harness.sweep import Sweep
+from harness.sweep import Sweep
 
 START, FINAL = "start", "final"
 
@@ -96,6 +94,10 @@ def expand_edits(task: EditTask, sweep: Sweep, opener: ModelOpener) -> Plan:
     models: dict[str, CausalLMModel] = {
         name: opener(name, sweep, ModelKind.CAUSAL_LM) for name in names
     }
+    for method in methods:
+        named = getattr(method.left.options, "model", "")
+        if method.left.type.loads_retrained and named:  # is there such a one?
+            opener(named, Sweep(task=sweep.task), ModelKind.CAUSAL_LM)
     seeds = sweep.sample_seeds()
     worlds = {seed: _world(task, sweep, seed) for seed in seeds}
     runs = dict[str, EditRun]()

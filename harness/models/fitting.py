@@ -62,6 +62,7 @@ def fit(
     """
     import torch
 
+    torch.manual_seed(seed)  # what the model itself draws, such as dropout
     module = model.module
     module.train()
     optimiser = torch.optim.AdamW(

@@ -53,7 +53,7 @@ TOFU = EditBoard(
         ("extraction_strength", "ES"),
         ("memorization_score", "memor."),
         ("forget_quality_log10", "log10 FQ"),
-        ("forget_ks_distance", "KS"),
+        ("forget_quality_ks_distance", "KS"),
         ("privleak", "PrivLeak"),
         ("model_utility", "utility"),
         ("retain_Q_A_Prob", "retain prob"),

@@ -9,7 +9,7 @@ forget quality as a distance, other truth ratios, memorization score, privacy ag
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,21 @@ from harness_tasks.unlearning.formulas import (
     TruthRatioAggregate,
     TruthRatioMean,
 )
-from harness_tasks.unlearning.logs import Column, EvaluationLog, check_comparable, read_log
+from harness_tasks.unlearning.logs import EvaluationLog, check_comparable, read_log
+from harness_tasks.unlearning.recorded import (
+    Figure,
+    Missing,
+    attacks,
+    column,
+    mean_figure,
+    mia_scores,
+    normalised,
+    own_auc,
+    probabilities,
+    truth_losses,
+    truth_ratio_name,
+    truth_ratios,
+)
 
 HALF = 0.5
 """AUC that OpenUnlearning takes for PrivLeak where it has no log of a retrained model."""
@@ -53,38 +67,28 @@ class TofuLogOptions(LogOptions):
     """Questions about one author, in a row: example i is about author i // this."""
 
 
-@dataclass(frozen=True)
-class _Figure:
-    value: float
-    n: int
-
-
-class _Missing(ValueError):
-    """The log lacks what a metric is computed from."""
-
-
 @dataclass
 class _Sheet:
     """The figures found so far, and why others could not be found."""
 
-    figures: dict[str, _Figure] = field(default_factory=dict[str, _Figure])
+    figures: dict[str, Figure] = field(default_factory=dict[str, Figure])
     refused: dict[str, str] = field(default_factory=dict[str, str])
     notes: list[str] = field(default_factory=list[str])
     details: dict[str, Any] = field(default_factory=dict[str, Any])
     intervals: dict[str, ScoreInterval] = field(default_factory=dict[str, ScoreInterval])
 
-    def add(self, name: str, compute: Callable[[], _Figure]) -> None:
+    def add(self, name: str, compute: Callable[[], Figure]) -> None:
         """Compute a figure, or note why the log does not allow it."""
         try:
             self.figures[name] = compute()
         except ValueError as reason:
             self.refused[name] = str(reason)
 
-    def derive(self, name: str, compute: Callable[[], _Figure]) -> None:
+    def derive(self, name: str, compute: Callable[[], Figure]) -> None:
         """Compute a figure that no log has; what the log lacks for it is not worth a note."""
         try:
             self.figures[name] = compute()
-        except _Missing:
+        except Missing:
             return
         except ValueError as reason:
             self.refused[name] = str(reason)
@@ -93,11 +97,11 @@ class _Sheet:
         """A figure found before.
 
         Raises:
-            _Missing: it was not found.
+            Missing: it was not found.
         """
         if name not in self.figures:
             why = f" ({self.refused[name]})" if name in self.refused else ""
-            raise _Missing(f"needs {name}, which the log does not give{why}")
+            raise Missing(f"needs {name}, which the log does not give{why}")
         return self.figures[name].value
 
 
@@ -150,27 +154,27 @@ class LogScorer(Scorer):
         sheet.add("privleak", partial(_privleak, sheet, log, against))
         if against is None:
             return
-        for attack in _attacks(log):
+        for attack in attacks(log):
             sheet.derive(f"{attack}_difference", partial(_auc_difference, log, against, attack))
         for attack in _PRIVACY_ATTACKS:
             sheet.derive(f"s_mia_{attack}", partial(_s_mia, log, against, f"mia_{attack}"))
         sheet.derive("privacy", partial(_privacy, sheet))
 
-    def _recomputed(self, log: EvaluationLog, name: str) -> _Figure:
+    def _recomputed(self, log: EvaluationLog, name: str) -> Figure:
         """A metric of the log, from its examples."""
         if name.endswith("_Q_A_Prob_normalised"):
-            return _mean(_normalised(log, name.removesuffix("_Q_A_Prob_normalised")))
+            return mean_figure(normalised(log, name.removesuffix("_Q_A_Prob_normalised")))
         if name.endswith("_Prob"):
-            return _mean(_probabilities(log, name))
+            return mean_figure(probabilities(log, name))
         if name.endswith("_ROUGE"):
-            return _mean(_column(log, name, self.rouge).numbers())
+            return mean_figure(column(log, name, self.rouge).numbers())
         if name.lower().endswith("_truth_ratio"):
             return _truth_ratio(log, name[: -len("_truth_ratio")])
         if name.startswith("mia_"):
-            return _Figure(_auc(log, name), sum(map(len, _mia_scores(log, name))))
+            return Figure(own_auc(log, name), sum(map(len, mia_scores(log, name))))
         if name.endswith(("extraction_strength", "exact_memorization")):
-            return _mean(_column(log, name, "score").numbers())
-        raise _Missing("no metric that is known here")
+            return mean_figure(column(log, name, "score").numbers())
+        raise Missing("no metric that is known here")
 
 
 class TofuScorer(LogScorer):
@@ -192,7 +196,7 @@ class TofuScorer(LogScorer):
             if name not in log.metrics:
                 sheet.derive(name, partial(self._recomputed, log, name))
         for data in _TRUTH_RATIOS:
-            name = _truth_ratio_name(log, data)
+            name = truth_ratio_name(log, data)
             if name not in log.metrics:
                 sheet.derive(name, partial(_truth_ratio, log, data))
             sheet.derive(f"{name}_arithmetic", partial(_arithmetic_truth_ratio, log, data))
@@ -276,144 +280,60 @@ def _of_forget_set(name: str) -> bool:
     return name.startswith(("forget", "mia_", "extraction_strength", "exact_memorization"))
 
 
-def _column(log: EvaluationLog, metric: str, *names: str) -> Column:
-    if metric not in log.metrics:
-        raise _Missing(f"needs {metric}, which the log does not have")
-    for name in names:
-        if name in log.metrics[metric].columns:
-            return log.metrics[metric].columns[name]
-    raise _Missing(f"needs {' or '.join(names)} of single examples in {metric}")
+def _truth_ratio(log: EvaluationLog, data: str) -> Figure:
+    return _aggregated(list(truth_ratios(log, data).values()), data)
 
 
-def _mean(values: Mapping[str, float]) -> _Figure:
-    if not values:
-        raise _Missing("no example has a value")
-    return _Figure(formulas.mean(values.values()), len(values))
-
-
-def _probabilities(log: EvaluationLog, name: str) -> dict[str, float]:
-    """Probability by example; over several wrong answers, their mean."""
-    answers = _answer_probabilities(log, name)
-    return {index: formulas.mean(values) for index, values in answers.items()}
-
-
-def _answer_probabilities(log: EvaluationLog, name: str) -> dict[str, list[float]]:
-    """Probabilities by example, one for each answer.
-
-    The recorded ones come first: they were rounded to single precision on the device that computed
-    them, which their losses cannot bring back (about 1e-8 in a mean).
-    """
-    column = _column(log, name, "prob", "avg_loss")
-    if column is log.metrics[name].columns.get("prob"):
-        return column.lists()
-    return {i: [formulas.probability(one) for one in ls] for i, ls in column.lists().items()}
-
-
-def _normalised(log: EvaluationLog, data: str) -> dict[str, float]:
-    """Probability among the options, by example."""
-    own = log.column(f"{data}_Q_A_Prob_normalised", "prob", "score")
-    if own is not None:
-        return own.numbers()
-    answers = _probabilities(log, f"{data}_Q_A_Prob")
-    wrong = _answer_probabilities(log, f"{data}_Q_A_PERT_Prob")
-    _check_indices(f"{data}_Q_A_Prob", f"{data}_Q_A_PERT_Prob", log)
-    return {
-        index: formulas.normalised_probability(answer, wrong[index])
-        for index, answer in answers.items()
-        if index in wrong
-    }
-
-
-def _truth_ratio_name(log: EvaluationLog, data: str) -> str:
-    """The forget set's truth ratio has had two names."""
-    old = f"{data}_truth_ratio"
-    return old if old in log.metrics or data == "forget" else f"{data}_Truth_Ratio"
-
-
-def _truth_ratios(log: EvaluationLog, data: str) -> dict[str, float]:
-    """Truth ratio by example, from the log's own values, or else from the losses."""
-    for name in (f"{data}_truth_ratio", f"{data}_Truth_Ratio"):
-        own = log.column(name, "score")
-        if own is not None:
-            return own.numbers()
-    losses = _truth_losses(log, data)
-    return {index: formulas.truth_ratio(right, wrong) for index, (right, wrong) in losses.items()}
-
-
-def _truth_losses(log: EvaluationLog, data: str) -> dict[str, tuple[float, list[float]]]:
-    """Losses of the right and of the wrong answers, by example."""
-    # Real authors and world facts have no paraphrase: the answer itself is the right one.
-    right_name = f"{data}_Q_A_PARA_Prob" if data in ("forget", "retain") else f"{data}_Q_A_Prob"
-    wrong_name = f"{data}_Q_A_PERT_Prob"
-    right = _column(log, right_name, "avg_loss").numbers()
-    wrong = _column(log, wrong_name, "avg_loss").lists()
-    _check_indices(right_name, wrong_name, log)
-    both = {index: (loss, wrong[index]) for index, loss in right.items() if index in wrong}
-    if not both:
-        raise _Missing("no example has a value")
-    return both
-
-
-def _check_indices(one: str, other: str, log: EvaluationLog) -> None:
-    first, second = (next(iter(log.metrics[name].columns.values())) for name in (one, other))
-    if first.cells.keys() != second.cells.keys():
-        raise ValueError(f"{one} and {other} are of different examples")
-
-
-def _truth_ratio(log: EvaluationLog, data: str) -> _Figure:
-    return _aggregated(list(_truth_ratios(log, data).values()), data)
-
-
-def _arithmetic_truth_ratio(log: EvaluationLog, data: str) -> _Figure:
+def _arithmetic_truth_ratio(log: EvaluationLog, data: str) -> Figure:
     arithmetic = TruthRatioMean.ARITHMETIC
-    losses = _truth_losses(log, data).values()
+    losses = truth_losses(log, data).values()
     return _aggregated([formulas.truth_ratio(*one, mean=arithmetic) for one in losses], data)
 
 
-def _prob_mean(log: EvaluationLog, data: str) -> _Figure:
-    losses = _truth_losses(log, data).values()
+def _prob_mean(log: EvaluationLog, data: str) -> Figure:
+    losses = truth_losses(log, data).values()
     shares = [formulas.truth_probability(right, wrong) for right, wrong in losses]
-    return _Figure(formulas.mean(shares), len(shares))
+    return Figure(formulas.mean(shares), len(shares))
 
 
-def _aggregated(ratios: list[float], data: str) -> _Figure:
+def _aggregated(ratios: list[float], data: str) -> Figure:
     if not ratios:
-        raise _Missing("no example has a value")
+        raise Missing("no example has a value")
     forget = data == "forget"
     how = TruthRatioAggregate.CLOSER_TO_1_BETTER if forget else TruthRatioAggregate.TRUE_BETTER
-    return _Figure(formulas.aggregate_truth_ratios(ratios, how), len(ratios))
+    return Figure(formulas.aggregate_truth_ratios(ratios, how), len(ratios))
 
 
-def _model_utility(sheet: _Sheet, log: EvaluationLog, variant: str = "") -> _Figure:
+def _model_utility(sheet: _Sheet, log: EvaluationLog, variant: str = "") -> Figure:
     """Model utility; `variant` is the ending of other truth ratios."""
     names = {part: part for part in MODEL_UTILITY_PARTS}
     for data in _TRUTH_RATIOS[1:]:
-        names[f"{data}_Truth_Ratio"] = _truth_ratio_name(log, data) + variant
+        names[f"{data}_Truth_Ratio"] = truth_ratio_name(log, data) + variant
     value = formulas.model_utility({part: sheet.value(name) for part, name in names.items()})
     counts = [
         min(sheet.figures[names[part]].n for part in names if part.startswith(f"{data}_"))
         for data in _TRUTH_RATIOS[1:]
     ]
-    return _Figure(value, sum(counts))
+    return Figure(value, sum(counts))
 
 
-def _memorization_score(sheet: _Sheet, log: EvaluationLog) -> _Figure:
+def _memorization_score(sheet: _Sheet, log: EvaluationLog) -> Figure:
     names = (
         "extraction_strength",
         "exact_memorization",
         "forget_Q_A_PARA_Prob",
-        f"{_truth_ratio_name(log, 'forget')}_prob_mean",
+        f"{truth_ratio_name(log, 'forget')}_prob_mean",
     )
     value = formulas.memorization_score(*(sheet.value(name) for name in names))
-    return _Figure(value, min(sheet.figures[name].n for name in names))
+    return Figure(value, min(sheet.figures[name].n for name in names))
 
 
-def _forget_quality(sheet: _Sheet, log: EvaluationLog, against: EvaluationLog | None) -> _Figure:
+def _forget_quality(sheet: _Sheet, log: EvaluationLog, against: EvaluationLog | None) -> Figure:
     """Forget quality; its logarithm, distance and floor go onto the sheet beside it."""
     if against is None:
-        raise _Missing("needs the log of a retrained model: --reference FILE")
-    ours = list(_truth_ratios(log, "forget").values())
-    theirs = list(_of_reference(against, lambda: _truth_ratios(against, "forget")).values())
+        raise Missing("needs the log of a retrained model: --reference FILE")
+    ours = list(truth_ratios(log, "forget").values())
+    theirs = list(_of_reference(against, lambda: truth_ratios(against, "forget")).values())
     if ours == theirs:
         sheet.notes.append(
             "log and reference have the same truth ratios, so forget quality says nothing; "
@@ -421,50 +341,36 @@ def _forget_quality(sheet: _Sheet, log: EvaluationLog, against: EvaluationLog | 
         )
     found = formulas.forget_quality(ours, theirs)
     n = len(ours)
-    sheet.figures["forget_quality_log10"] = _Figure(found.log10_p, n)
-    sheet.figures["forget_quality_floor_log10"] = _Figure(found.floor_log10, n)
-    sheet.figures["forget_quality_ks_distance"] = _Figure(found.ks_distance, n)
-    return _Figure(found.p_value, n)
-
-
-def _attacks(log: EvaluationLog) -> list[str]:
-    return [name for name in log.metrics if name.startswith("mia_")]
-
-
-def _mia_scores(log: EvaluationLog, name: str) -> tuple[dict[str, float], dict[str, float]]:
-    """Scores of the forget set and of the holdout set, by example."""
-    return _column(log, name, "forget").numbers(), _column(log, name, "holdout").numbers()
-
-
-def _auc(log: EvaluationLog, name: str) -> float:
-    forget, holdout = _mia_scores(log, name)
-    return membership.auc(forget.values(), holdout.values())
+    sheet.figures["forget_quality_log10"] = Figure(found.log10_p, n)
+    sheet.figures["forget_quality_floor_log10"] = Figure(found.floor_log10, n)
+    sheet.figures["forget_quality_ks_distance"] = Figure(found.ks_distance, n)
+    return Figure(found.p_value, n)
 
 
 def _reference_auc(against: EvaluationLog, name: str) -> float:
-    return _of_reference(against, lambda: _auc(against, name))
+    return _of_reference(against, lambda: own_auc(against, name))
 
 
-def _auc_difference(log: EvaluationLog, against: EvaluationLog, name: str) -> _Figure:
-    value = membership.auc_difference(_auc(log, name), _reference_auc(against, name))
-    return _Figure(value, sum(map(len, _mia_scores(log, name))))
+def _auc_difference(log: EvaluationLog, against: EvaluationLog, name: str) -> Figure:
+    value = membership.auc_difference(own_auc(log, name), _reference_auc(against, name))
+    return Figure(value, sum(map(len, mia_scores(log, name))))
 
 
-def _s_mia(log: EvaluationLog, against: EvaluationLog, name: str) -> _Figure:
-    value = membership.s_mia(_auc(log, name), _reference_auc(against, name))
-    return _Figure(value, sum(map(len, _mia_scores(log, name))))
+def _s_mia(log: EvaluationLog, against: EvaluationLog, name: str) -> Figure:
+    value = membership.s_mia(own_auc(log, name), _reference_auc(against, name))
+    return Figure(value, sum(map(len, mia_scores(log, name))))
 
 
-def _privacy(sheet: _Sheet) -> _Figure:
+def _privacy(sheet: _Sheet) -> Figure:
     names = [f"s_mia_{attack}" for attack in _PRIVACY_ATTACKS]
     value = membership.privacy({name: sheet.value(name) for name in names})
-    return _Figure(value, min(sheet.figures[name].n for name in names))
+    return Figure(value, min(sheet.figures[name].n for name in names))
 
 
-def _privleak(sheet: _Sheet, log: EvaluationLog, against: EvaluationLog | None) -> _Figure:
+def _privleak(sheet: _Sheet, log: EvaluationLog, against: EvaluationLog | None) -> Figure:
     """PrivLeak, with a sentence on the reference that the log's own value had."""
-    ours = _auc(log, "mia_min_k")
-    n = sum(map(len, _mia_scores(log, "mia_min_k")))
+    ours = own_auc(log, "mia_min_k")
+    n = sum(map(len, mia_scores(log, "mia_min_k")))
     metric = log.metrics.get("privleak")
     recorded = metric.recorded if metric else None
     implied = None if recorded is None else 1 - (1 - ours) / (1 + recorded / 100 or math.inf)
@@ -476,11 +382,11 @@ def _privleak(sheet: _Sheet, log: EvaluationLog, against: EvaluationLog | None) 
                 f"{recorded:.6g} was taken against {implied:.6g}."
             )
         sheet.details["privleak_reference_auc"] = theirs
-        return _Figure(membership.privleak(ours, theirs), n)
+        return Figure(membership.privleak(ours, theirs), n)
     half = membership.privleak(ours, HALF)
     if recorded is not None and not _same(recorded, half):
-        sheet.figures["privleak_against_half"] = _Figure(half, n)
-        raise _Missing(
+        sheet.figures["privleak_against_half"] = Figure(half, n)
+        raise Missing(
             f"the log's own {recorded:.6g} was taken against a retrained model with AUC "
             f"{implied:.6g}, not against {HALF}: give its log with --reference FILE"
         )
@@ -489,7 +395,7 @@ def _privleak(sheet: _Sheet, log: EvaluationLog, against: EvaluationLog | None) 
         + ("; so was the value in the log." if recorded is not None else ".")
     )
     sheet.details["privleak_reference_auc"] = HALF
-    return _Figure(half, n)
+    return Figure(half, n)
 
 
 def _same(one: float, other: float) -> bool:
@@ -501,7 +407,7 @@ def _of_reference(against: EvaluationLog, compute: Callable[[], Any]) -> Any:
     try:
         return compute()
     except ValueError as reason:
-        raise _Missing(f"the reference {against.source}: {reason}") from reason
+        raise Missing(f"the reference {against.source}: {reason}") from reason
 
 
 def _intervals(
@@ -511,10 +417,7 @@ def _intervals(
     found = dict[str, ScoreInterval]()
     for name, compute in (
         ("forget_quality_ks_distance", _ks_interval),
-        *(
-            (f"{attack}_difference", partial(_auc_interval, name=attack))
-            for attack in _attacks(log)
-        ),
+        *((f"{attack}_difference", partial(_auc_interval, name=attack)) for attack in attacks(log)),
     ):
         try:
             one = compute(log, against, per_author)
@@ -528,7 +431,7 @@ def _intervals(
 def _ks_interval(
     log: EvaluationLog, against: EvaluationLog, per_author: int
 ) -> uncertainty.Interval:
-    ours, theirs = (_truth_ratios(one, "forget") for one in (log, against))
+    ours, theirs = (truth_ratios(one, "forget") for one in (log, against))
     kept = [index for index in ours if index in theirs]
     return uncertainty.ks_distance_interval(
         [ours[index] for index in kept],
@@ -540,7 +443,7 @@ def _ks_interval(
 def _auc_interval(
     log: EvaluationLog, against: EvaluationLog, per_author: int, name: str
 ) -> uncertainty.Interval:
-    forget, holdout = zip(_mia_scores(log, name), _mia_scores(against, name), strict=True)
+    forget, holdout = zip(mia_scores(log, name), mia_scores(against, name), strict=True)
     kept_forget = [index for index in forget[0] if index in forget[1]]
     kept_holdout = [index for index in holdout[0] if index in holdout[1]]
     return uncertainty.auc_difference_interval(

@@ -137,13 +137,19 @@ class CausalLM:
         """An independent copy."""
         return CausalLM(copy.deepcopy(self.module), self.codec, self.savable)
 
+    def merged(self) -> CausalLM:
+        """The same with adapters added to the weights, in place; itself where there are none."""
+        if not hasattr(self.module, "merge_and_unload"):
+            return self
+        return CausalLM(self.module.merge_and_unload(), self.codec, self.savable)
+
     def save(self, folder: Path) -> None:
         """Write weights and tokenizer as `transformers` and vLLM read them."""
         from harness.models.quiet import quiet
 
         module = self.module
-        if hasattr(module, "merge_and_unload"):  # adapters; the edit may go on with them
-            module = copy.deepcopy(module).merge_and_unload()
+        if hasattr(module, "merge_and_unload"):  # the edit may go on with its adapters
+            module = self.copy().merged().module
         with quiet():
             module.save_pretrained(folder)
             self.codec.tokenizer.save_pretrained(folder)

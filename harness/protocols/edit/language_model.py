@@ -6,6 +6,7 @@ server gives texts and log-probabilities of given tokens, the weights in this pr
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -47,8 +48,8 @@ class TokenScores:
 
     @property
     def loss(self) -> float:
-        """Mean negative log-likelihood of a token."""
-        return float(-self.logprobs.mean()) if len(self.logprobs) else 0.0
+        """Mean negative log-likelihood of a token; not a number where there is none."""
+        return float(-self.logprobs.mean()) if len(self.logprobs) else math.nan
 
 
 class LanguageModel(ABC):

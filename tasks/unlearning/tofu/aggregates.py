@@ -55,7 +55,7 @@ def _forget(rows: Sequence[ProbeResult]) -> dict[str, float]:
         **_mean(rows, "rougeL_recall", "forget_Q_A_ROUGE"),
         **_mean(rows, "extraction_strength", "extraction_strength"),
         **_mean(rows, "exact_memorization", "exact_memorization"),
-        **_mean(rows, "truth_probability", "forget_truth_probability"),
+        **_mean(rows, "truth_probability", "forget_truth_ratio_prob_mean"),
     }
     ratios = column(rows, "truth_ratio")
     if ratios:
@@ -63,12 +63,12 @@ def _forget(rows: Sequence[ProbeResult]) -> dict[str, float]:
             ratios, TruthRatioAggregate.CLOSER_TO_1_BETTER
         )
     names = ("extraction_strength", "exact_memorization", "forget_Q_A_PARA_Prob")
-    if all(name in found for name in (*names, "forget_truth_probability")):
+    if all(name in found for name in (*names, "forget_truth_ratio_prob_mean")):
         found["memorization_score"] = formulas.memorization_score(
             found["extraction_strength"],
             found["exact_memorization"],
             found["forget_Q_A_PARA_Prob"],
-            found["forget_truth_probability"],
+            found["forget_truth_ratio_prob_mean"],
         )
     return found
 
@@ -117,12 +117,12 @@ def _forget_quality(
     metrics["forget_quality"] = found.p_value
     metrics["forget_quality_log10"] = found.log10_p
     metrics["forget_quality_floor_log10"] = found.floor_log10
-    metrics["forget_ks_distance"] = found.ks_distance
+    metrics["forget_quality_ks_distance"] = found.ks_distance
     authors = [row.probe.source_id for row in forget if "truth_ratio" in row.metrics]
     interval = ks_distance_interval(ratios, others, authors)
     if interval.low is not None and interval.high is not None:
-        metrics["forget_ks_distance_low"] = interval.low
-        metrics["forget_ks_distance_high"] = interval.high
+        metrics["forget_quality_ks_distance_low"] = interval.low
+        metrics["forget_quality_ks_distance_high"] = interval.high
 
 
 def _membership(

@@ -27,7 +27,7 @@ def model(folder_model):
 def test_quantise_rounds_each_row_to_nearest():
     layer = torch.nn.Linear(3, 2, bias=True)
     bias = layer.bias.detach().clone()
-    layer.weight.data = torch.tensor([[7.0, -3.4, 0.6], [0.14, 0.05, -0.011]])
+    layer.weight.data = torch.tensor([[7.0, -3.4, 0.6], [0.14, 0.051, -0.011]])
     quantise(torch.nn.Sequential(layer), 4)
     # 4 bits: steps of largest / 7, from -7 to 7
     expected = torch.tensor([[7.0, -3.0, 1.0], [0.14, 0.06, -0.02]])

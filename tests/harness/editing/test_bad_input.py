@@ -153,3 +153,7 @@ def test_plan_is_printed_without_computing(tmp_path):
     assert done.code == 0, done.err
     assert "npo+gu" in json.dumps(done.json)
     assert not (tmp_path / "r").exists()
+
+
+def test_retrain_of_an_unknown_model_is_refused_before_anything_is_computed(tmp_path):
+    refused(run(tmp_path / "r", "--method", "retrain:model=nosuch:x"), "unknown model 'nosuch'")

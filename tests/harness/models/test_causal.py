@@ -16,6 +16,7 @@ from harness.protocols.edit.causal import Encoded, padded
 from harness.results.store import ResultsStore
 
 NOTHING = Corpus((), ())
+EDITED = ("graddiff:lr=1e-2", "graddiff:lora_rank=4,lr=1e-2")
 EVERY_ATTACK = ("-T", "attacks=quantise8,quantise4,relearn", "-T", "relearn_steps=2")
 
 
@@ -128,7 +129,7 @@ def taught(tmp_path_factory, folder_model):
         *("--model", f"hf:{folder_model}", "-T", "finetune=true", "-T", "finetune_epochs=2"),
         *("-T", "finetune_lr=1e-2", "-T", "keep_weights=true", *EVERY_ATTACK),
     )
-    methods = ("graddiff:lr=1e-2", "graddiff:lora_rank=4,lr=1e-2", "whp:lr=1e-2")
+    methods = (*EDITED, "whp:lr=1e-2")
     done = run(folder, *(word for one in methods for word in ("--method", one)), world=words)
     assert done.code == 0, done.err
     return folder, done
@@ -164,8 +165,8 @@ def test_kept_weights_are_the_edited_ones(taught):
     """Those of adapters are merged; a combination of models has none."""
     folder, _ = taught
     found, store = rows(folder), ResultsStore(folder)
-    for method in ("graddiff:lr=0.01", "graddiff:lora_rank=4,lr=0.01"):
-        row = next(one for name, one in found.items() if name == method)
+    for method in EDITED:
+        row = found[method]
         weights = folder / "artifacts" / row["run_id"] / "model"
         model = opened(weights).base(NOTHING, 0)
         samples = store.samples("tofu", [row["run_id"]])
@@ -195,7 +196,7 @@ def test_attacks_are_a_table_of_the_board(taught):
 
 def test_retrain_may_name_a_published_model(tmp_path, folder_model):
     words = (*WORLD, "--limit", "2", "--model", f"hf:{folder_model}")
-    named = ("--method", f"retrain:model='hf:{folder_model}'", "--method", "identity")
+    named = ("--method", f"retrain:model=hf:{folder_model}", "--method", "identity")
     done = run(tmp_path / "r", *named, world=words)
     assert done.code == 0, done.err
     found = rows(tmp_path / "r")

@@ -37,13 +37,13 @@ def test_reference_is_added_and_runs_first(finished):
     for method in ("graddiff", "task-vector"):
         assert found[method]["reference_run_id"] == ids["retrain"]
         assert 0 < found[method]["metrics"]["forget_quality"] <= 1
-        assert found[method]["metrics"]["forget_ks_distance"] > 0
+        assert found[method]["metrics"]["forget_quality_ks_distance"] > 0
 
 
 def test_reference_is_its_own_reference(finished):
     row = rows(finished)["retrain"]
     assert row["metrics"]["forget_quality"] == 1.0
-    assert row["metrics"]["forget_ks_distance"] == 0.0
+    assert row["metrics"]["forget_quality_ks_distance"] == 0.0
     assert row["reference_run_id"] is None
 
 
