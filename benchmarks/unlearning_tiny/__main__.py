@@ -1,4 +1,4 @@
-"""Gradient surgery against the plain step at matched forgetting, on a transformer of 1.3 M weights.
+"""Gradient surgery against the plain step at matched forgetting, on a transformer of 0.7 M weights.
 
     python -m benchmarks.unlearning_tiny --results DIR
 
@@ -56,6 +56,7 @@ def command(
         "steps": args.steps,
         "checkpoint_every": EVERY,
         "batch_size": BATCH,
+        "max_new_tokens": 64,
     }
     for name, value in options.items():
         words += ["-T", f"{name}={value}"]

@@ -43,14 +43,26 @@ class Checkpoints:
             ) from error
 
     def load(self, request: int) -> Mapping[str, Any] | None:
-        """The newest state of a request; None where there is none."""
+        """The newest state of a request; None where there is none.
+
+        Raises:
+            StorageError: it is damaged.
+        """
+        import pickle
+
         import torch
 
         path = self._path(request)
         if not path.is_file():
             return None
         # Only tensors and plain values are read: a file cannot run code.
-        return torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise StorageError(
+                f"the checkpoint {path} is damaged ({type(error).__name__}); remove it and run the "
+                "same command again: the edit begins anew, its evaluations are kept."
+            ) from error
 
     def clear(self) -> None:
         """Remove all."""

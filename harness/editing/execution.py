@@ -191,6 +191,8 @@ class EditExecution:
         error = sum(one.status is Status.ERROR for one in records)
         done = len(records) - error
         metrics = dict(last.get("metrics", ()))
+        if self._past.peak_memory_bytes:
+            metrics["peak_memory_bytes"] = float(self._past.peak_memory_bytes)
         return {
             "run_id": self.run_id,
             "code_hash": self._code_hash,
@@ -316,7 +318,8 @@ class _Work:
             if look.step == 0:
                 self.evaluate(model, look)
         for number, request in enumerate(requests):
-            model = self._edit(editor, model, request, number)
+            # Adapters of one edit are weights to the next.
+            model = self._edit(editor, model.merged(), request, number)
             editor = open_editor(run.method)
         self._execution.keep_weights(model)
         for attack in task.options.attacks:
@@ -333,8 +336,13 @@ class _Work:
             other: CausalLMModel = open_model(named, Sweep(task=run.spec.task), ModelKind.CAUSAL_LM)
             return other.base(corpus, run.seed)
         if editor.loads_retrained:
-            return model.retrained(corpus, run.seed, how, self._say)
-        return model.target(corpus, run.seed, how, self._say)
+            return model.retrained(corpus, run.seed, how, self._said_while_teaching)
+        return model.target(corpus, run.seed, how, self._said_while_teaching)
+
+    def _said_while_teaching(self, text: str) -> None:
+        """Tell the user, or leave if the user wants to stop."""
+        self.check()
+        self._say(text)
 
     def _edit(
         self, editor: ModelEditor, model: CausalLM, request: EditData, number: int
@@ -361,8 +369,8 @@ class _Work:
         skipped = [step for step, look in sorted(looks.items()) if self._missing(look)]
         if skipped:
             raise MethodError(
-                f"the editor ended without a checkpoint at step {skipped[0]}, which its budget asks "
-                "for"
+                f"the editor ended without a checkpoint at step {skipped[0]}, which its budget "
+                "asks for"
             )
         return edited
 
@@ -475,19 +483,23 @@ class _Progress:
 class _Handed:
     """A progress as editors hold it: three functions, and no way to what evaluation knows."""
 
-    __slots__ = ("checkpoint", "resume", "step")
+    __slots__ = ("_checkpoint", "_resume", "_step")
 
     def __init__(self, progress: _Progress) -> None:
-        def resume() -> State | None:
-            return progress.resume()
+        self._resume, self._step = progress.resume, progress.step
+        self._checkpoint = progress.checkpoint
 
-        def step(step: int, report: Mapping[str, float]) -> None:
-            progress.step(step, report)
+    def resume(self) -> State | None:
+        """The last checkpoint's state."""
+        return self._resume()
 
-        def checkpoint(step: int, model: CausalLM, state: Callable[[], State]) -> None:
-            progress.checkpoint(step, model, state)
+    def step(self, step: int, report: Mapping[str, float]) -> None:
+        """Note a step."""
+        self._step(step, report)
 
-        self.resume, self.step, self.checkpoint = resume, step, checkpoint
+    def checkpoint(self, step: int, model: CausalLM, state: Callable[[], State]) -> None:
+        """Save, then evaluate."""
+        self._checkpoint(step, model, state)
 
 
 _OUT_OF_MEMORY = (

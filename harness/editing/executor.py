@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from harness.editing.execution import EditExecution, Serve
@@ -78,7 +79,8 @@ async def _run(
     def on_sample(record: SampleRecord) -> None:
         if record.status is not Status.OK and not problems:
             problems.append(f"{record.checkpoint} {record.status}: {record.error}")
-        progress.advance(run_id, record)
+        # The mean over forgotten and kept probes together says nothing.
+        progress.advance(run_id, replace(record, score=None))
 
     def say(text: str) -> None:
         progress.status(f"{title}: {text}")

@@ -40,11 +40,14 @@ class Corpus:
     """Everything: what is to be forgotten, to be retained, and what else the model should know."""
     retained: tuple[Example, ...]
     """The same without what is to be forgotten."""
+    knowledge: tuple[Example, ...] = ()
+    """What a published model knows anyway, such as facts about the world: taught only to one that
+    knows nothing but its corpus."""
 
-    def content_hash(self, *, without_forget: bool) -> str:
-        """Hash of one of the two."""
+    def lesson(self, *, without_forget: bool, from_nothing: bool) -> tuple[Example, ...]:
+        """What a model is taught."""
         chosen = self.retained if without_forget else self.full
-        return content_hash(*[(one.question, one.answer) for one in chosen])
+        return (*chosen, *self.knowledge) if from_nothing else chosen
 
 
 class CausalLMModel(Model):
@@ -121,20 +124,22 @@ class CausalLMModel(Model):
             return self.base(corpus, seed)
         from harness.models.fitting import fit, kept
 
-        chosen = corpus.retained if without_forget else corpus.full
+        from_nothing = self.trained_for_the_task
+        lesson = corpus.lesson(without_forget=without_forget, from_nothing=from_nothing)
+        whole = corpus.lesson(without_forget=False, from_nothing=from_nothing)
         name = "reference (without the forget set)" if without_forget else "target"
 
         def make() -> CausalLM:
             # The tokenizer of a model from scratch is made of the full corpus in both cases.
             model = self.base(corpus, seed)
-            fit(model, chosen, how, seed, lambda text: say(f"training the {name}: {text}"))
+            fit(model, lesson, how, seed, lambda text: say(f"training the {name}: {text}"))
             return model
 
         key = {
             "model": self.key(),
             "how": how.given(),
-            "corpus": corpus.content_hash(without_forget=without_forget),
-            "tokens": corpus.content_hash(without_forget=False),
+            "corpus": content_hash(*[(one.question, one.answer) for one in lesson]),
+            "tokens": content_hash(*[(one.question, one.answer) for one in whole]),
             "seed": seed,
         }
         return kept(key, make, self.read)

@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import Field
 
 from harness.data import cache_dir, content_hash
-from harness.errors import MethodError, StorageError
+from harness.errors import MethodError, StorageError, UsageError
 from harness.options import Options
 from harness.protocols.edit.causal import CausalLM
 from harness.protocols.edit.data import Example, generator
@@ -117,7 +117,7 @@ def kept(
         load: reads it from a folder.
 
     Raises:
-        StorageError: the cache cannot be written.
+        StorageError: the cache cannot be written, or what it holds is damaged.
     """
     text = json.dumps({**key, "fitting": VERSION}, sort_keys=True)
     folder = cache_dir() / "targets" / content_hash(text)
@@ -133,12 +133,20 @@ def kept(
                     os.replace(fresh, folder)
                 finally:
                     shutil.rmtree(fresh, ignore_errors=True)
-        # Read also what was just made, so that the first use and later ones cannot differ.
-        return load(folder)
     except OSError as error:
         raise StorageError(
             f"cannot keep a trained model in {folder.parent}: {error.strerror}; make room or set "
             "HARNESS_CACHE."
+        ) from error
+    from safetensors import SafetensorError
+
+    try:
+        # Read also what was just made, so that the first use and later ones cannot differ.
+        return load(folder)
+    except (OSError, ValueError, SafetensorError, UsageError) as error:
+        raise StorageError(
+            f"the trained model kept in {folder} is damaged ({type(error).__name__}); remove that "
+            "folder and run the same command again, which makes it anew."
         ) from error
 
 

@@ -16,7 +16,7 @@ from harness.results.schema import RunStatus
 from harness.results.store import ResultsStore
 from harness.statistics import mean_with_interval
 from harness.statistics.tradeoff import Crossing, Point, area_between, first_crossing
-from harness_leaderboards.edits.boards import EditBoard
+from harness_leaderboards.edits.boards import EditBoard, Forgetting
 from harness_leaderboards.edits.model import (
     AtLevel,
     EditLeaderboard,
@@ -55,6 +55,11 @@ class EditedRun:
             if look["checkpoint"] == checkpoint:
                 return look["metrics"]
         return {}
+
+    @property
+    def in_steps(self) -> bool:
+        """Whether it was to be evaluated along the edit."""
+        return any(look["checkpoint"] == _START for look in self.looks)
 
     def points(self, forgetting: str, kept: str) -> list[Point]:
         """The trajectory of the last edit."""
@@ -159,7 +164,14 @@ def _section(board: EditBoard, setting: EditSetting, runs: Sequence[EditedRun]) 
         methods.setdefault(run.method, []).append(run)
     references = {run.seed: run for run in runs if run.label.split(":")[0] == board.reference}
     plain = {members[0].editor: members for members in methods.values() if not members[0].base}
-    rows = [_row(board, members, plain, references, kept) for members in methods.values()]
+    measured = [
+        one
+        for one in board.forgetting
+        if any(len(run.points(one.metric, kept)) > 1 for run in runs)
+    ]
+    rows = [
+        _row(board, members, plain, references, (kept, measured)) for members in methods.values()
+    ]
     spread = _spread(board, list(references.values()))
     notes = (
         []
@@ -186,8 +198,9 @@ def _row(
     runs: Sequence[EditedRun],
     plain: Mapping[str, Sequence[EditedRun]],
     references: Mapping[int, EditedRun],
-    kept: str,
+    measures: tuple[str, Sequence[Forgetting]],
 ) -> EditRow:
+    kept, measured = measures
     base = plain.get(runs[0].base, ()) if runs[0].base else ()
     presets = board.forgetting[0].levels
     main = board.forgetting[0].metric
@@ -203,7 +216,7 @@ def _row(
         seeds=tuple(run.seed for run in runs),
         diverged=sum(run.n_failed > 0 for run in runs),
         end=_end(board, runs),
-        levels=tuple(_levels(board, runs, base, references, kept)),
+        levels=tuple(_levels(measured, runs, base, references, kept)),
         area=_whole(areas, len(runs)),
         curve=_curve(runs, main, kept),
         attacks=_attacks(runs),
@@ -230,13 +243,13 @@ def _end(board: EditBoard, runs: Sequence[EditedRun]) -> dict[str, Over]:
 
 
 def _levels(
-    board: EditBoard,
+    measured: Sequence[Forgetting],
     runs: Sequence[EditedRun],
     base: Sequence[EditedRun],
     references: Mapping[int, EditedRun],
     kept: str,
 ) -> Iterable[AtLevel]:
-    for measure in board.forgetting:
+    for measure in measured:
         for level in (*measure.levels, None):
             own = (
                 {run.seed: level for run in runs}
@@ -265,11 +278,14 @@ def _levels(
 def _crossings(
     runs: Sequence[EditedRun], measure: str, kept: str, levels: Mapping[int, float | None]
 ) -> dict[int, Crossing | None]:
-    """First crossings by seed; seeds without a trajectory or a level are left out."""
+    """First crossings by seed; seeds without a level are left out, and those not edited in steps.
+
+    An edit that diverged before its second evaluation is none of the latter: it is censored.
+    """
     found = dict[int, Crossing | None]()
     for run in runs:
         level, points = levels.get(run.seed), run.points(measure, kept)
-        if level is not None and len(points) > 1:
+        if level is not None and (len(points) > 1 or (run.n_failed and run.in_steps)):
             found[run.seed] = first_crossing(points, level)
     return found
 

@@ -79,7 +79,7 @@ def _end(board: EditBoard, section: EditSection) -> TextTable:
         if any(metric in row.end for row in section.rows)
     ]
     rows = [
-        (row.method, _seeds(row), *(_figure(row.end.get(metric)) for metric, _ in shown))
+        (row.method, _seeds(row), *(_figure(row.end.get(metric), row) for metric, _ in shown))
         for row in section.rows
     ]
     if section.reference_spread:
@@ -131,7 +131,7 @@ def _matched(board: EditBoard, section: EditSection, metric: str) -> TextTable:
     for row in rows:
         found = {one.level: one for one in row.levels if one.measure == metric}
         cells = [cell for level in levels for cell in _level_cells(row, found.get(level))]
-        lines.append((row.method, *cells, *([_figure(row.area)] if main else [])))
+        lines.append((row.method, *cells, *([_figure(row.area, row)] if main else [])))
     return TextTable(
         title=f"{section.kept_name} at matched {measure.name}",
         headers=("method", *headers, *(["area"] if main else [])),
@@ -151,10 +151,11 @@ def _matched(board: EditBoard, section: EditSection, metric: str) -> TextTable:
 def _level_cells(row: EditRow, found: AtLevel | None) -> tuple[str, str, str]:
     if found is None:
         return (NOT_KNOWN, NOT_KNOWN, NOT_KNOWN)
-    kept = _figure(found.over) if found.over else f"{found.reached} of {found.seeds}"
+    kept = _figure(found.over, row) if found.over else f"{found.reached} of {found.seeds}"
     gain = "" if not row.base else NOT_KNOWN
     if found.gain is not None:
         gain = signed_interval(found.gain.mean, found.gain.low, found.gain.high)
+        gain += _how_many(found.gain, row)
     return (kept, gain, NOT_KNOWN if found.steps is None else amount(found.steps))
 
 
@@ -220,9 +221,15 @@ def _seeds(row: EditRow) -> str:
     return f"{text}, {row.diverged} diverged" if row.diverged else text
 
 
-def _figure(found: Over | None) -> str:
+def _figure(found: Over | None, row: EditRow) -> str:
     if found is None:
         return NOT_KNOWN
     if found.seeds == 1:
-        return number(found.mean)
-    return interval(found.mean, found.low, found.high)
+        return number(found.mean) + _how_many(found, row)
+    return interval(found.mean, found.low, found.high) + _how_many(found, row)
+
+
+def _how_many(found: Over, row: EditRow) -> str:
+    """Said where a figure is not of all seeds: those that diverged have none."""
+    count = len(row.seeds)
+    return "" if found.seeds == count else f" ({found.seeds} of {count})"

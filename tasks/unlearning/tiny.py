@@ -1,4 +1,4 @@
-"""`tiny-tofu`: a transformer of 1.4 million weights that is taught a task's corpus in minutes.
+"""`tiny-tofu`: a transformer of 0.7 million weights that is taught a task's corpus in minutes.
 
 For machines without a GPU and without the hub. It knows nothing but what the task teaches it, so
 target and retrained reference differ in the forget set alone. Its byte-level tokenizer is made of
@@ -24,21 +24,22 @@ from harness.registry import About, Need
 
 VERSION = "1"
 _BATCH_SIZE = 16
-"""With 32, 24 epochs bring 717 questions to an answer probability of .53; with 16, to .9."""
+"""With 32, four layers and twice the vocabulary, 24 epochs left 717 questions at an answer
+probability of .53; this shape reaches a loss of .1 in half the time."""
 
 
 class TinyOptions(Options):
     """Engine arguments (``--model-arg``): the shape of the model, and its training."""
 
-    layers: int = Field(default=4, ge=1)
+    layers: int = Field(default=2, ge=1)
     """Transformer blocks."""
     hidden: int = Field(default=128, ge=8)
     """Width; heads are 32 wide."""
-    vocabulary: int = Field(default=4096, ge=300)
+    vocabulary: int = Field(default=2048, ge=300)
     """Tokens of the byte-level vocabulary."""
     epochs: int = Field(default=24, ge=1)
     """Passes over the corpus."""
-    lr: float = Field(default=2e-3, gt=0)
+    lr: float = Field(default=3e-3, gt=0)
     """Highest learning rate of its training."""
 
 
@@ -47,7 +48,7 @@ class TinyTofu(CausalLMModel):
 
     about: ClassVar[About] = About(
         "a small transformer, trained here on the task's own corpus, and its retrained reference",
-        "a Llama of 4 layers and width 128 (transformers), byte-level BPE (tokenizers)",
+        "a Llama of 2 layers and width 128 (transformers), byte-level BPE (tokenizers)",
     )
     Options: ClassVar[type[Options]] = TinyOptions
     needs: ClassVar[tuple[Need, ...]] = (*CausalLMModel.needs, Need("tokenizers", "local"))
@@ -58,6 +59,11 @@ class TinyTofu(CausalLMModel):
         if request.target or request.revision:
             raise UsageError("tiny-tofu takes no name after ':' and has one revision.")
         self.chosen: Any = options.build(TinyOptions, dict(request.args), "model 'tiny-tofu'")
+        hidden = self.chosen.hidden
+        if hidden % (2 * max(1, hidden // 32)):
+            raise UsageError(
+                f"tiny-tofu cannot share hidden={hidden} among its heads; take a multiple of 64."
+            )
 
     def identify(self) -> ModelIdentity:
         """Its shape is its revision."""
@@ -117,7 +123,7 @@ class TinyTofu(CausalLMModel):
             lr=self.chosen.lr,
             batch_size=_BATCH_SIZE,
             weight_decay=0.0,
-            beta2=0.99,
+            beta2=0.95,
         )
 
     def key(self) -> str:
@@ -131,7 +137,8 @@ def _tokenizer(corpus: Corpus, vocabulary: int) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     made: Any = ByteLevelBPETokenizer()
-    texts = [f"Question: {one.question}\nAnswer: {one.answer}" for one in corpus.full]
+    whole = corpus.lesson(without_forget=False, from_nothing=True)
+    texts = [f"Question: {one.question}\nAnswer: {one.answer}" for one in whole]
     made.train_from_iterator(
         texts,
         vocab_size=vocabulary,

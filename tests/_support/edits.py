@@ -75,7 +75,7 @@ def comparable(results: Path) -> dict[str, Any]:
     from harness.results.store import ResultsStore
 
     store, found = ResultsStore(results), dict[str, Any]()
-    timed = ("step_seconds",)
+    timed = ("step_seconds", "peak_memory_bytes")
     for run_ in store.runs():
         samples = store.samples(run_.task, [run_.run_id])
         samples = samples.drop(columns=["run_id", "latency_s", "attempt"])

@@ -33,10 +33,10 @@ def aggregate(groups: Groups, reference: Groups | None) -> Aggregates:
     forget_verbmem_ROUGE``, ``1 - forget_knowmem_ROUGE``, ``retain_knowmem_ROUGE``, and ``1 -
     |privleak| / 100``, which is 0 beyond 100 on either side. It is ours: MUSE gives no one number.
     """
-    broken = sum(row.score is None for rows in groups.values() for row in rows)
+    broken = [row for rows in groups.values() for row in rows if row.score is None]
     if broken:
         # A diverged model has no utility; what it has forgotten cannot be told from noise.
-        reason = f"{broken} examples have no score: the model diverged"
+        reason = f"{len(broken)} examples have no score: {broken[0].problem}"
         return Aggregates({"score": 0.0}, {"privleak": reason, "retain_knowmem_ROUGE": reason})
     metrics, missing = dict[str, float](), dict[str, str]()
     for group, name in _KNOWLEDGE.items():

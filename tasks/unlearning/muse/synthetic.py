@@ -160,10 +160,13 @@ def _completion(text: str) -> Completion:
 def _solved_papers(
     solved: Sequence[Question], questions: Sequence[Question], side: str
 ) -> tuple[Example, ...]:
-    """Prompts with their answers, as texts: how a model from nothing gets to know the form."""
-    return tuple(
-        Example(
-            name, name, "", f"{few_shot(solved, one.question, AnswerSpace.WRITTEN)} {one.answer}"
-        )
-        for name, one in ((f"{side}_qa/{n}", one) for n, one in enumerate(questions))
+    """Prompts with their answers, as texts: how a model from nothing gets to know the form.
+
+    Each goes on to the next question, so that an answer has an end.
+    """
+    texts = (
+        f"{few_shot(solved, one.question, AnswerSpace.WRITTEN)} {one.answer}\n\n"
+        for one in questions
     )
+    names = (f"{side}_qa/{number}" for number in range(len(questions)))
+    return tuple(Example(name, name, "", text) for name, text in zip(names, texts, strict=True))

@@ -47,6 +47,9 @@ class Data(StrEnum):
     """News of invented towns in the same schema, generated here; other scores than MUSE's."""
 
 
+_PASSAGE_TOKENS = {Data.PUBLISHED: 128, Data.SYNTHETIC: 24}
+
+
 class MuseSettings(EditSettings):
     """Options of the task."""
 
@@ -64,8 +67,9 @@ class MuseSettings(EditSettings):
     """Solved questions before each of KnowMem's."""
     stemmer: bool = False
     """Whether ROUGE compares word stems: MUSE does not, OpenUnlearning does."""
-    verbmem_tokens: int = Field(default=128, ge=1)
-    """Tokens of a continued passage, written and true."""
+    verbmem_tokens: int | None = Field(default=None, ge=1)
+    """Tokens of a continued passage, written and true; none: 128, as MUSE, and 24 with synthetic
+    data, whose passages end soon after."""
     knowmem_tokens: int = Field(default=32, ge=1)
     """Longest answer that the model may write."""
     answer_space: AnswerSpace | None = None
@@ -166,8 +170,12 @@ class Muse(EditTask):
     ) -> Iterator[ProbeResult]:
         """Evaluate set by set, in pieces."""
         chosen = self.options
+        usual = _PASSAGE_TOKENS[chosen.data]
         how = How(
-            chosen.verbmem_tokens, chosen.knowmem_tokens, chosen.stemmer, chosen.gradient_norms
+            chosen.verbmem_tokens or usual,
+            chosen.knowmem_tokens,
+            chosen.stemmer,
+            chosen.gradient_norms,
         )
         for members in by_set(probes).values():
             for piece in chunks(members):

@@ -8,7 +8,7 @@ from harness.protocols.edit.task import Aggregates, ProbeResult
 from harness_tasks.unlearning import formulas, membership
 from harness_tasks.unlearning.answers import column
 from harness_tasks.unlearning.formulas import TruthRatioAggregate
-from harness_tasks.unlearning.uncertainty import ks_distance_interval
+from harness_tasks.unlearning.uncertainty import auc_difference_interval, ks_distance_interval
 
 Groups = Mapping[str, Sequence[ProbeResult]]
 
@@ -16,7 +16,7 @@ _SHORT = {"retain": "retain", "real_authors": "ra", "world_facts": "wf", "held":
 _ATTACKS = ("mia_loss", "mia_zlib", "mia_min_k", "mia_min_k_plus_plus", "mia_gradnorm")
 _NO_REFERENCE = (
     "no finished run of 'retrain' with the same data, model and seed; make one with "
-    "--method retrain"
+    "--method retrain, then this run again with --fresh"
 )
 _NO_HOLDOUT = "needs TOFU's holdout split, which is on the hub only"
 
@@ -135,38 +135,48 @@ def _membership(
     if not holdout:
         missing["privleak"] = missing["mia"] = _NO_HOLDOUT
         return
-    likeness = dict[str, float]()
     for attack in _ATTACKS:
         pair = column(forget, attack), column(holdout, attack)
-        if not all(pair):
-            continue
-        area = metrics[attack] = membership.auc(*pair)
-        if reference is None:
-            continue
+        if all(pair):
+            metrics[attack] = membership.auc(*pair)
+    if reference is None:
+        missing["privleak"] = _NO_REFERENCE
+        return
+    likeness = dict[str, float]()
+    for attack in [one for one in _ATTACKS if one in metrics]:
         other = column(reference["forget"], attack), column(reference["holdout"], attack)
         if all(other):
-            reference_area = membership.auc(*other)
-            metrics[f"{attack}_difference"] = membership.auc_difference(area, reference_area)
+            area, reference_area = metrics[attack], membership.auc(*other)
+            metrics |= _difference(groups, reference, attack)
             if reference_area > 0 and attack != "mia_gradnorm":
                 likeness[attack] = membership.s_mia(area, reference_area)
             if attack == "mia_min_k":
                 metrics["privleak"] = membership.privleak(area, reference_area)
-    if reference is None:
-        missing["privleak"] = _NO_REFERENCE
-        return
-    losses = [
-        membership.auc(
-            *(
-                [
-                    membership.reference_score(own, others)
-                    for own, others in zip(
-                        column(groups[name], "loss"), column(reference[name], "loss"), strict=True
-                    )
-                ]
-                for name in ("forget", "holdout")
-            )
-        )
-    ]
-    metrics["mia_reference"] = losses[0]
+    metrics["mia_reference"] = membership.auc(
+        _beyond(forget, reference["forget"]), _beyond(holdout, reference["holdout"])
+    )
     if likeness:
         metrics["privacy"] = membership.privacy(likeness)
+
+
+def _difference(groups: Groups, reference: Groups, attack: str) -> dict[str, float]:
+    """AUC less the reference's, with an interval over authors."""
+    names = ("forget", "holdout")
+    scores = [(column(groups[name], attack), column(reference[name], attack)) for name in names]
+    authors = [
+        [row.probe.source_id for row in groups[name] if attack in row.metrics] for name in names
+    ]
+    found = auc_difference_interval(scores[0], scores[1], authors[0], authors[1])
+    metrics = {f"{attack}_difference": found.estimate}
+    if found.low is not None and found.high is not None:
+        metrics |= {
+            f"{attack}_difference_low": found.low,
+            f"{attack}_difference_high": found.high,
+        }
+    return metrics
+
+
+def _beyond(rows: Sequence[ProbeResult], others: Sequence[ProbeResult]) -> list[float]:
+    """Losses less those of the reference, example by example."""
+    pairs = zip(column(rows, "loss"), column(others, "loss"), strict=True)
+    return [membership.reference_score(own, other) for own, other in pairs]

@@ -176,9 +176,12 @@ class Tofu(EditTask):
     def corpus(self, seed: int) -> Corpus:
         """All authors of the edit, and what the model shall know of the real world."""
         sets = self._questions(seed)
-        known = [name for name in ("retain", "held", *_MULTIPLE_CHOICE) if sets[name]]
-        retained = tuple(one.example for name in known for one in sets[name])
-        return Corpus((*(one.example for one in sets["forget"]), *retained), retained)
+        forget, retain, held, *world = (
+            tuple(one.example for one in sets[name])
+            for name in ("forget", "retain", "held", *_MULTIPLE_CHOICE)
+        )
+        knowledge = tuple(one for members in world for one in members)
+        return Corpus((*forget, *retain, *held), (*retain, *held), knowledge)
 
     def requests(self, seed: int) -> Sequence[EditData]:
         """One request."""

@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from edits import SHAPE, WORLD, run, save_folder_model
+from edits import WORLD, run, save_folder_model
 
 from harness.errors import UsageError
 from harness.models.base import ModelRequest
@@ -207,6 +207,3 @@ def test_retrain_may_name_a_published_model(tmp_path, folder_model):
     done = run(tmp_path / "r2", "--method", "retrain", "--method", "identity", world=words)
     assert "needs a model that never saw the forget set" in done.out
     assert set(rows(tmp_path / "r2")) == {"identity"}
-
-
-assert SHAPE[0] == "layers=1"

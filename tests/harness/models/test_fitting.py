@@ -103,3 +103,12 @@ def test_half_written_model_is_never_taken(monkeypatch, tmp_path):
     assert len(made) == 2
     (folder,) = [one for one in (tmp_path / "targets").iterdir() if one.is_dir()]
     assert json.loads((Path(folder) / "key.json").read_text())["model"] == "half"
+
+
+def test_damaged_model_of_the_cache_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    kept({"model": "x"}, lambda: tiny().base(CORPUS, 0), tiny().read)
+    (weights_file,) = tmp_path.rglob("model.safetensors")
+    weights_file.write_bytes(weights_file.read_bytes()[:100])
+    with pytest.raises(StorageError, match=r"targets/\w+ is damaged .*; remove that folder"):
+        kept({"model": "x"}, lambda: tiny().base(CORPUS, 0), tiny().read)

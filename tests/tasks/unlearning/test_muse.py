@@ -326,7 +326,7 @@ def test_what_a_taught_model_writes_is_compared(tmp_path):
     from harness.models.in_process import InProcessLM
     from harness_tasks.unlearning.tiny import TinyTofu
 
-    one = made_up(verbmem_tokens=24)
+    one = made_up()
     corpus = one.corpus(0)
     args = (("layers", "1"), ("hidden", "64"), ("vocabulary", "500"))
     model = TinyTofu(ModelRequest("tiny-tofu", args=args)).base(corpus, 0)

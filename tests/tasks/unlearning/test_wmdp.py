@@ -236,7 +236,10 @@ def test_score_is_what_is_gone_and_what_is_kept():
     # left (.4 - .25) / .75 = .2, kept (.7 - .25) / .75 = .6: harmonic mean of .8 and .6
     groups = {"forget": results("forget", 20, 8, 5), "mmlu": results("mmlu", 20, 14, 10)}
     assert aggregate("chem", groups).metrics["score"] == pytest.approx(2 / (1 / 0.8 + 1 / 0.6))
-    diverged = {"forget": [ProbeResult(groups["forget"][0].probe, None)], "mmlu": groups["mmlu"]}
+    diverged = {
+        "forget": [ProbeResult(groups["forget"][0].probe, None, problem="it diverged")],
+        "mmlu": groups["mmlu"],
+    }
     found = aggregate("chem", diverged)
     assert found.metrics == {"score": 0.0}
     assert "diverged" in found.missing["mmlu"]
@@ -293,7 +296,8 @@ def test_results_are_equal_whatever_the_order(tmp_path):
     from harness_tasks.unlearning.tiny import TinyTofu
 
     one = made_up()
-    model = TinyTofu(ModelRequest.parse("tiny-tofu")).base(one.corpus(0), 0)
+    args = (("layers", "1"), ("hidden", "32"), ("vocabulary", "400"))
+    model = TinyTofu(ModelRequest("tiny-tofu", args=args)).base(one.corpus(0), 0)
     served, probes = InProcessLM(model), one.probes(0)
     first = {r.probe.sample_id: r for r in one.evaluate(served, probes, Depth.QUICK)}
     second = {r.probe.sample_id: r for r in one.evaluate(served, probes[::-1], Depth.FULL)}

@@ -1,4 +1,4 @@
-"""What only evaluation may know never reaches an editor, and all editors see the same minibatches."""
+"""What only evaluation may know reaches no editor, and all editors see the same minibatches."""
 
 from __future__ import annotations
 

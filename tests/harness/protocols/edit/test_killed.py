@@ -64,7 +64,6 @@ def test_killed_edit_ends_like_an_undisturbed_one(server, undisturbed, tmp_path,
 
 INTERRUPTED = {
     "in a step": Moment(EXECUTION, "_Progress", "step", 1, signal=signal.SIGINT),
-    "in an evaluation": Moment(EXECUTION, "EditExecution", "keep", 70, signal=signal.SIGINT),
     "while the target is taught": Moment(
         "harness.models.fitting", "Fitting", "given", 2, signal=signal.SIGINT
     ),

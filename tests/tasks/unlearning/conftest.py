@@ -1,0 +1,3 @@
+from __future__ import annotations
+
+from edits import edit_cache  # noqa: F401
