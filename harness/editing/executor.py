@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
-from harness.editing.execution import EditExecution, Serve
+from harness.editing.execution import EditExecution
 from harness.editing.plan import EditRun
 from harness.editing.reference import Reference, check_reference, find_reference
 from harness.editing.served import served_by_vllm
+from harness.editing.work import Serve
 from harness.errors import InfrastructureError, StorageError
 from harness.models.base import Host, ModelIdentity, ModelKind
 from harness.models.causal import CausalLMModel

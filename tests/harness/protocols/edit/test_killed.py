@@ -10,14 +10,15 @@ from edits import TINY, Moment, comparable, ended, run, start_server, tries
 from harness.results.store import ResultsStore
 
 EXECUTION = "harness.editing.execution"
+WORK = "harness.editing.work"
 METHODS = ("--method", "retrain", "--method", "npo+gu:rank=2")
 EVERY = ("-T", "attacks=quantise8", "-T", "keep_weights=true")
 
 SAVE = ("harness.editing.checkpoints", "Checkpoints", "save")
 MOMENTS = {
     "while the reference is evaluated": Moment(EXECUTION, "EditExecution", "keep", 7),
-    "in the first step": Moment(EXECUTION, "_Progress", "step", 1),
-    "between checkpoints": Moment(EXECUTION, "_Progress", "step", 3),
+    "in the first step": Moment(WORK, "_Progress", "step", 1),
+    "between checkpoints": Moment(WORK, "_Progress", "step", 3),
     "before a checkpoint is saved": Moment(*SAVE, 2),
     "between checkpoint and evaluation": Moment(*SAVE, 2, after=True),
     "while a checkpoint is evaluated": Moment(EXECUTION, "EditExecution", "keep", 70),
@@ -63,11 +64,11 @@ def test_killed_edit_ends_like_an_undisturbed_one(server, undisturbed, tmp_path,
 
 
 INTERRUPTED = {
-    "in a step": Moment(EXECUTION, "_Progress", "step", 1, signal=signal.SIGINT),
+    "in a step": Moment(WORK, "_Progress", "step", 1, signal=signal.SIGINT),
     "while the target is taught": Moment(
         "harness.models.fitting", "Fitting", "given", 2, signal=signal.SIGINT
     ),
-    "asked to end in a step": Moment(EXECUTION, "_Progress", "step", 1, signal=signal.SIGTERM),
+    "asked to end in a step": Moment(WORK, "_Progress", "step", 1, signal=signal.SIGTERM),
 }
 
 
