@@ -269,8 +269,9 @@ def _plain(view: Any) -> Any:
 
 def _design_lines(plan: Plan) -> list[str]:
     """What the design can decide, said before anything runs."""
+    notes = [f"note: {one}" for one in plan.notes]
     if plan.comparisons == 0:
-        return []
+        return notes
     smallest = plan.smallest_p()
     line = (
         f"design: {plan.clusters} streams, {plan.comparisons} comparisons with the baseline; "
@@ -278,7 +279,7 @@ def _design_lines(plan: Plan) -> list[str]:
     )
     if smallest >= ALPHA:
         line += f" - every verdict will be inconclusive at {ALPHA}; use more streams"
-    return [line]
+    return [*notes, line]
 
 
 def _print_outcomes(outcomes: list[Any], sweep: Sweep) -> None:

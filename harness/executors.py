@@ -17,6 +17,7 @@ from typing import Any
 
 from harness.editing.executor import execute_edits
 from harness.editing.plan import EditRun
+from harness.editing.reference import refuse_other_reference
 from harness.errors import (
     CeilingReached,
     HarnessError,
@@ -108,6 +109,8 @@ class LocalExecutor:
             kind = ModelKind.CAUSAL_LM if isinstance(run, EditRun) else ModelKind.CHAT
             model: Model = self._open(run.spec.model, sweep, kind)
             _refuse_other_options(claimed, model.engine_options())
+            if isinstance(run, EditRun):
+                refuse_other_reference(self._store, run, claimed.run_id, sweep.reference)
             return RunOutcome(
                 run,
                 claimed.run_id,

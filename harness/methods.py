@@ -115,7 +115,7 @@ def resolve(text: str, protocol: str) -> Method:
         right = _part(parts[1], protocol, rule.right, text)
     else:
         raise UsageError(
-            f"method '{text}' has {len(parts)} parts; a {protocol} method is "
+            f"method '{text}' has {len(parts)} parts; the form of a {protocol} method is "
             f"{rule.left}+{rule.right}, for example {rule.example}."
         )
     if right.name != rule.default_right and not getattr(left.type, "takes_surgery", True):

@@ -104,6 +104,8 @@ class Plan:
     """Methods that are compared with the task's baseline."""
     prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
     """What models cost."""
+    notes: tuple[str, ...] = ()
+    """What the user should know before anything runs."""
 
     @property
     def runnable(self) -> tuple[PlannedRun, ...]:

@@ -7,12 +7,13 @@ LLMs", arXiv 2402.16835 (relearning on a few examples).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.protocols.edit.causal import CausalLM
-from harness.protocols.edit.data import EditData, generator
+from harness.protocols.edit.data import EditData, Example, generator
 from harness.protocols.edit.gradient import mean_nll
-from harness.protocols.edit.task import Attack
+from harness.protocols.edit.task import Attack, ProbeResult
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +43,29 @@ def attacked(
     return copy
 
 
+def relearned(data: EditData, seed: int) -> list[Example]:
+    """The examples of the forget set that the relearning attacker knows."""
+    count = max(1, round(RELEARNED_SHARE * len(data.forget)))
+    return generator(f"relearn/{seed}").sample(data.forget, count)
+
+
+def beyond_relearned(
+    rows: Sequence[ProbeResult], checkpoint: str, data: EditData, seed: int
+) -> list[ProbeResult]:
+    """Results without those of examples that the attacker was given, which say nothing of recovery.
+
+    Args:
+        rows: results of one evaluation.
+        checkpoint: its name; only that of the relearning attack leaves anything out.
+        data: the last edit's sets.
+        seed: of the run.
+    """
+    if checkpoint != Attack.RELEARN:
+        return list(rows)
+    known = {f"forget/{one.example_id}" for one in relearned(data, seed)}
+    return [row for row in rows if row.probe.sample_id not in known]
+
+
 def quantise(module: Any, bits: int) -> None:
     """Round the weights of linear layers, in place: symmetric, to nearest, a scale for each row."""
     import torch
@@ -61,8 +85,7 @@ def _rounded(weight: torch.Tensor, most: int) -> torch.Tensor:
 def _relearn(model: CausalLM, data: EditData, steps: int, lr: float, seed: int) -> None:
     import torch
 
-    count = max(1, round(RELEARNED_SHARE * len(data.forget)))
-    known = generator(f"relearn/{seed}").sample(data.forget, count)
+    known = relearned(data, seed)
     module = model.module
     module.requires_grad_(True)
     module.train()

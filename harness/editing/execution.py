@@ -19,11 +19,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.editing.attacks import beyond_relearned
 from harness.editing.checkpoints import Checkpoints
 from harness.editing.past import EditPast
 from harness.editing.plan import FINAL, EditRun, Look
 from harness.editing.reference import Reference, final_results
-from harness.editing.work import OnSample, Say, Serve, Work
+from harness.editing.work import OnSample, Say, Serve, Work, out_of_memory
 from harness.errors import (
     HarnessError,
     InfrastructureError,
@@ -109,15 +110,17 @@ class EditExecution:
         except Diverged as error:
             work.close(Status.FAILED, "Diverged", f"diverged: {error}")
         except MethodError as error:
-            work.close(Status.FAILED, type(error).__name__, str(error))
-        except Exception as error:  # the one place that turns a broken edit into rows
-            if _out_of_memory(error):
+            cause = error if error.__cause__ is None else error.__cause__
+            work.close(Status.FAILED, type(cause).__name__, str(error))
+        except HarnessError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the one place that turns it into rows
+            # No method is to blame for what breaks while a model is taught, loaded or attacked.
+            if out_of_memory(error):
                 work.close(Status.ERROR, "OutOfMemory", _OUT_OF_MEMORY)
-            elif isinstance(error, HarnessError):
-                raise
             else:
                 reason = f"{type(error).__name__}: {error}"
-                work.close(Status.FAILED, type(error).__name__, reason)
+                work.close(Status.ERROR, type(error).__name__, reason)
 
     def publish(self, reference: Reference | None) -> dict[str, Any]:
         """Write the tables; returns the run's row."""
@@ -152,12 +155,17 @@ class EditExecution:
     def _trajectory(self, reference: Reference | None) -> Iterator[dict[str, Any]]:
         """A row for each evaluation: aggregates, and what the edit took until then."""
         task, own = self.run.task, self.run.method.left.type.loads_retrained
+        last = task.requests(self.run.seed)[-1]
         for look in self.run.looks:
             rows = self.results(look)
             if rows is None:
                 continue
-            others = rows if own else reference and reference.rows
-            aggregates = task.aggregate(rows, others or None)
+            others = rows if own else [] if reference is None else reference.rows
+            chosen, compared = (
+                beyond_relearned(one, look.checkpoint, last, self.run.seed)
+                for one in (rows, others)
+            )
+            aggregates = task.aggregate(chosen, compared or None)
             made = [
                 report
                 for (request, step), report in sorted(self._past.steps.items())
@@ -282,12 +290,6 @@ _OUT_OF_MEMORY = (
     "the device ran out of memory; take a smaller -T batch_size, lora_rank=8, or "
     "--model-arg gradient_checkpointing=true, and run the same command again"
 )
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 def _means(reports: Sequence[Mapping[str, float]]) -> dict[str, float]:

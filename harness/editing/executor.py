@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from harness.editing.execution import EditExecution
+from harness.editing.late import fill_in
 from harness.editing.plan import EditRun
 from harness.editing.reference import Reference, check_reference, find_reference
 from harness.editing.served import served_by_vllm
@@ -63,7 +64,9 @@ async def execute_edits(
         for position, run, attempt in mine:
             execution = EditExecution(run, attempt, store, sweep, model, identity)
             find = partial(find_reference, store, run, identity, sweep.reference)
-            outcomes[position] = await _run(execution, find, progress, host)
+            outcome = outcomes[position] = await _run(execution, find, progress, host)
+            if run.method.left.type.loads_retrained:
+                fill_in(store, run, store.row(outcome.run_id))
     return outcomes
 
 
@@ -75,7 +78,8 @@ async def _run(
 ) -> RunOutcome:
     run, run_id = execution.run, execution.run_id
     title, problems = run_title(run), list[str]()
-    progress.begin(run_id, title, run.n_samples, execution.finished)
+    done = [replace(one, score=None) for one in execution.finished]
+    progress.begin(run_id, title, run.n_samples, done)
 
     def on_sample(record: SampleRecord) -> None:
         if record.status is not Status.OK and not problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -15,7 +16,6 @@ from harness.models.base import ModelKind, ModelRequest
 from harness.models.causal import CausalLMModel
 from harness.plan import ModelOpener, Plan, PlannedRun, task_name
 from harness.protocols.edit.data import EditData
-from harness.protocols.edit.language_model import Demand
 from harness.protocols.edit.method import ModelEditor
 from harness.protocols.edit.task import Depth, EditTask, EvalBackend, Probe
 from harness.spec import RunSpec
@@ -45,8 +45,8 @@ class EditRun(PlannedRun):
     probes: tuple[Probe, ...]
     looks: tuple[Look, ...]
     """Evaluations, in order."""
-    edit_hash: str
-    """Of the sets that editors see."""
+    hashed: str
+    """Hash of the sets and the probes."""
 
     @property
     def n_samples(self) -> int:
@@ -65,8 +65,7 @@ class EditRun(PlannedRun):
 
     def data_hash(self) -> str:
         """Hash of the sets and the probes."""
-        probes = sorted(f"{one.sample_id}={one.content_hash}" for one in self.probes)
-        return content_hash(self.edit_hash, *probes)
+        return self.hashed
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,14 @@ class _World:
 
     @property
     def edit_hash(self) -> str:
+        """Of the sets that editors see."""
         return content_hash(*(one.content_hash() for one in self.requests))
+
+    @property
+    def data_hash(self) -> str:
+        """Of the sets and the probes."""
+        probes = sorted(f"{one.sample_id}={one.content_hash}" for one in self.probes)
+        return content_hash(self.edit_hash, *probes)
 
 
 def expand_edits(task: EditTask, sweep: Sweep, opener: ModelOpener) -> Plan:
@@ -107,7 +113,14 @@ def expand_edits(task: EditTask, sweep: Sweep, opener: ModelOpener) -> Plan:
             runs.setdefault(run.spec.work_key(), run)
     part, parts = sweep.shard_of()
     authors = {one.source_id for one in worlds[seeds[0]].probes if one.group == "forget"}
-    return Plan(sweep, tuple(runs.values())[part - 1 :: parts], len(authors), 0)
+    mine = tuple(runs.values())[part - 1 :: parts]
+    changed = [
+        f"{one.id} is not as published (hash {one.content_hash}); its scores are not comparable "
+        "with published ones"
+        for one in task.data_sources()
+        if one.revision.startswith("changed")
+    ]
+    return Plan(sweep, mine, len(authors), 0, notes=tuple(changed))
 
 
 def open_editor(method: Method) -> ModelEditor:
@@ -143,10 +156,10 @@ def _world(task: EditTask, sweep: Sweep, seed: int) -> _World:
     if not probes or not requests:
         raise UsageError("the task has nothing to evaluate with these options.")
     if sweep.limit:
-        counts, kept = dict[str, int](), list[Probe]()
+        counts, kept = Counter[tuple[str, str]](), list[Probe]()
         for one in probes:
-            counts[one.group] = counts.get(one.group, 0) + 1
-            if counts[one.group] <= sweep.limit:
+            counts[one.group, one.stratum] += 1
+            if counts[one.group, one.stratum] <= sweep.limit:
                 kept.append(one)
         probes = tuple(kept)
     return _World(probes, requests)
@@ -181,7 +194,8 @@ def _run(
         task=task_name(sweep.task),
         task_version=task.version,
         subset=task.subset,
-        task_options=task.options.differing(),
+        # Data that changed under the same options are other work.
+        task_options={**task.options.differing(), "data_hash": world.data_hash},
         method=method.canonical(),
         label=method.label,
         model=str(ModelRequest.parse(model_name)),
@@ -195,7 +209,7 @@ def _run(
     )
     looks = tuple(_looks(task, method.left.type, world.requests))
     reason = _reason(task, method, model, world)
-    return EditRun(spec, task, method, world.probes, looks, world.edit_hash, skipped=reason)
+    return EditRun(spec, task, method, world.probes, looks, world.data_hash, skipped=reason)
 
 
 def _looks(task: EditTask, editor: type[ModelEditor], requests: Sequence[EditData]) -> list[Look]:
@@ -256,6 +270,10 @@ def _refuse_what_means_nothing(sweep: Sweep) -> None:
         "--max-time": sweep.max_time,
         "--base-url": sweep.base_url,
         "--cache": sweep.cache,
+        "--prices": sweep.prices,
+        "--data-seed": sweep.data_seed,
+        "--embedder": sweep.embedder != Sweep.model_fields["embedder"].default,
+        "--max-in-flight": sweep.max_in_flight != Sweep.model_fields["max_in_flight"].default,
     }
     for flag, value in given.items():
         if value:
@@ -265,7 +283,3 @@ def _refuse_what_means_nothing(sweep: Sweep) -> None:
             )
     if sweep.orders() != ("native",):
         raise UsageError("--order means nothing to an edit task; leave it out.")
-
-
-SERVED = frozenset({Demand.TEXT, Demand.LOGPROBS})
-"""What a server can give."""

@@ -24,7 +24,7 @@ _EQUAL = {
 }
 """Columns in which a run and its reference must agree, and what to call them."""
 
-_OF_THE_EDIT = frozenset(
+OF_THE_EDIT = frozenset(
     {
         *("epochs", "steps", "batch_size", "checkpoint_every", "trajectory", "eval_backend"),
         *("attacks", "relearn_steps", "keep_weights"),
@@ -76,6 +76,24 @@ def check_reference(
     for run, identity in runs:
         if not run.method.left.type.loads_retrained:
             _check(store, found.run_id, run, identity)
+
+
+def refuse_other_reference(
+    store: ResultsStore, run: EditRun, finished: str, named: str | None
+) -> None:
+    """A finished run answers for the reference that it was compared with, and for no other.
+
+    Raises:
+        UsageError: another one is named now.
+    """
+    if named is None or run.method.left.type.loads_retrained:
+        return
+    wanted, made = store.find(named).run_id, store.row(finished)["reference_run_id"]
+    if wanted != made:
+        raise UsageError(
+            f"run {finished} was finished with reference {made or 'none'}, and {wanted} is named "
+            "now; leave --reference out, or take --fresh for another attempt."
+        )
 
 
 def final_results(
@@ -131,12 +149,9 @@ def _objections(
     ours = json.loads(json.dumps(run.task.options.given()))
     found += [
         f"its -T {name} is another"
-        for name in sorted({*theirs, *ours} - _OF_THE_EDIT)
+        for name in sorted({*theirs, *ours} - OF_THE_EDIT)
         if theirs.get(name) != ours.get(name)
     ]
-    named = parts[0]["options"].get("model")
-    if named:
-        return found
     if row["model"] != run.spec.model:
         found.append(f"its model is {row['model']}, not {run.spec.model}")
     elif row["model_revision"] != identity.revision:
@@ -144,8 +159,10 @@ def _objections(
     return found
 
 
-def _load(store: ResultsStore, run_id: str, run: EditRun) -> Reference:
-    frame = store.samples(run.spec.task, [run_id])
+def results_at(
+    store: ResultsStore, run_id: str, run: EditRun, checkpoint: str
+) -> list[ProbeResult] | None:
+    """What a published run found at an evaluation; None while something of it is missing."""
     records = (
         SampleRecord(
             sample_id=row["sample_id"],
@@ -155,13 +172,23 @@ def _load(store: ResultsStore, run_id: str, run: EditRun) -> Reference:
             step=row["step"],
             group=row["group"],
             status=Status(row["status"]),
-            score=row["score"],
+            score=_number(row["score"]),
             metrics=row["metrics"],
+            error=row["error"] or "",
         )
-        for row in frame.to_dict("records")
-        if row["checkpoint"] == FINAL
+        for row in store.samples(run.spec.task, [run_id]).to_dict("records")
+        if row["checkpoint"] == checkpoint
     )
-    rows = final_results(run.probes, records)
+    return final_results(run.probes, records)
+
+
+def _number(value: float | None) -> float | None:
+    """A score; pandas has NaN for none."""
+    return None if value is None or value != value else float(value)
+
+
+def _load(store: ResultsStore, run_id: str, run: EditRun) -> Reference:
+    rows = results_at(store, run_id, run, FINAL)
     if rows is None:
         raise UsageError(f"run {run_id} lacks samples of the reference evaluation; run it again.")
     return Reference(run_id, tuple(rows))

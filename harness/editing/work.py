@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from harness.editing.attacks import attacked
 from harness.editing.plan import Look, open_editor
-from harness.errors import MethodError, UsageError
+from harness.errors import (
+    HarnessError,
+    InfrastructureError,
+    MethodError,
+    TaskError,
+    UsageError,
+)
 from harness.models.base import ModelKind
 from harness.models.causal import CausalLMModel
 from harness.plan import open_model
@@ -55,6 +61,8 @@ class Work:
         self._say = say
         self._on_sample = on_sample
         self._stop = stop
+        self._refused: UsageError | None = None
+        """What an evaluation refused, for which no editor is to blame."""
 
     def do(self) -> None:
         """Edit once for each request, evaluate at every look."""
@@ -113,6 +121,14 @@ class Work:
         progress = _Progress(self, self._execution, number, looks, steps)
         try:
             edited = editor.edit(model, request, budget, _Handed(progress))
+        except (UsageError, MethodError, InfrastructureError, CancelledError) as error:
+            if isinstance(error, UsageError) and error is not self._refused:
+                raise MethodError(str(error)) from error
+            raise
+        except Exception as error:
+            if out_of_memory(error):
+                raise
+            raise MethodError(f"{type(error).__name__}: {error}") from error
         finally:
             progress.flush()
         skipped = [step for step, look in sorted(looks.items()) if self._missing(look)]
@@ -129,6 +145,21 @@ class Work:
         if not missing:
             return
         self._say(f"evaluating at {look.checkpoint} ({len(missing)} examples)")
+        try:
+            self._evaluate(model, look, missing)
+        except UsageError as error:
+            self._refused = error
+            raise
+        except (HarnessError, CancelledError):
+            raise
+        except Exception as error:
+            if out_of_memory(error):
+                raise
+            raise TaskError(
+                f"the evaluation broke at {look.checkpoint} ({type(error).__name__}: {error})"
+            ) from error
+
+    def _evaluate(self, model: CausalLM, look: Look, missing: Sequence[Probe]) -> None:
         with self._serve(model) as served:
             lacking = self._run.task.demands(look.depth) - served.serves
             needed = lacking & {Demand.TEXT, Demand.LOGPROBS}
@@ -280,3 +311,10 @@ def _forget_peak_memory() -> None:
 
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the machine had no room."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError | MemoryError)

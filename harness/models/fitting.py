@@ -28,6 +28,10 @@ from harness.protocols.edit.data import Example, generator
 from harness.protocols.edit.gradient import mean_nll
 
 _SAY_EVERY_S = 5.0
+_COOLDOWN = 4
+"""Epochs in which the learning rate falls once the loss is low enough."""
+_MOST_WARMUP = 100
+"""Steps in which the learning rate rises, at most."""
 
 VERSION = 1
 """Of this code as far as it decides the weights."""
@@ -38,6 +42,9 @@ class Fitting(Options):
 
     epochs: int = Field(default=5, ge=1)
     """Times each example is seen (TOFU fine-tunes for 5)."""
+    enough: float | None = Field(default=None, gt=0)
+    """Mean loss of an epoch from which on the learning rate falls, to 0 within four more epochs; it
+    is constant before. Two models are taught equally well by it, however long either takes."""
     lr: float = Field(default=1e-5, gt=0)
     """Highest learning rate of AdamW."""
     batch_size: int = Field(default=32, ge=1)
@@ -70,9 +77,17 @@ def fit(
     )
     lengths = [len(model.codec.encode(one).ids) for one in examples]
     steps = math.ceil(len(examples) / how.batch_size) * how.epochs
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min((step + 1) / (0.05 * steps + 1), (steps - step) / steps)
-    )
+    per_epoch = steps // how.epochs
+    warm, ends = min(0.05 * steps, _MOST_WARMUP), how.epochs
+    # The learning rate falls from epoch `falls` on, and reaches 0 at epoch `ends`.
+    falls = max(0, ends - _COOLDOWN) if how.enough else 0
+
+    def share(step: int) -> float:
+        first, last = falls * per_epoch, ends * per_epoch
+        falling = 1.0 if step < first else (last - step) / max(1, last - first)
+        return max(0.0, min((step + 1) / (warm + 1), falling))
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
     said = time.monotonic()
     for epoch in range(how.epochs):
         total, count = 0.0, 0
@@ -88,9 +103,14 @@ def fit(
             total, count = total + loss.item(), count + 1
         if not math.isfinite(total):
             raise MethodError(f"training the target model diverged in epoch {epoch + 1}")
-        if epoch + 1 == how.epochs or time.monotonic() - said > _SAY_EVERY_S:
+        done = epoch + 1 == ends
+        if how.enough and epoch + 1 < falls and total / count <= how.enough:
+            falls, ends = epoch + 1, epoch + 1 + _COOLDOWN
+        if done or time.monotonic() - said > _SAY_EVERY_S:
             said = time.monotonic()
             say(f"epoch {epoch + 1} of {how.epochs}: loss {total / count:.3f}")
+        if done:
+            break
     module.eval()
 
 

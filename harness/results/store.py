@@ -274,6 +274,22 @@ class ResultsStore:
         except OSError as error:
             raise self._unwritable(run_id, error) from error
 
+    def replace(self, run: Mapping[str, Any]) -> None:
+        """Write the row of a published run again, of which more has become known.
+
+        Raises:
+            StorageError: it could not be written; the row is as it was.
+        """
+        run_id = str(run["run_id"])
+        try:
+            with (
+                self._locked(),
+                _Writer(self.root / "runs" / f"{run_id}.parquet", "runs") as writer,
+            ):
+                writer.add([dict(run)])
+        except OSError as error:
+            raise self._unwritable(run_id, error) from error
+
     def _unwritable(self, run_id: str, error: OSError) -> StorageError:
         return StorageError(
             f"cannot write the tables of run {run_id} to {self.root}: {error.strerror}; make "
@@ -459,6 +475,7 @@ class ResultsStore:
         if set(header.get("summary", ())) != _SUMMARY:
             self._note(path, "a journal of another version")
             return None
+        edited = any(checkpoint for _, checkpoint in done)
         errors = sum(status is Status.ERROR for status in done.values())
         failed = sum(status is Status.FAILED for status in done.values())
         return RunSummary(
@@ -468,7 +485,8 @@ class ResultsStore:
             n_done=len(done) - errors,
             n_failed=failed,
             n_error=errors,
-            score=sum(scores.values()) / len(scores) if scores else None,
+            # Along an edit, probes of what is forgotten and what is kept have no common mean.
+            score=sum(scores.values()) / len(scores) if scores and not edited else None,
             paid_input_tokens=paid["input"],
             paid_output_tokens=paid["output"],
         )

@@ -2,7 +2,7 @@
 
 A method that forgets slowly keeps more at every step, so methods are compared where they have
 forgotten equally much. A level that a trajectory never reaches is censored: it is shown as such and
-enters no mean.
+enters no mean. A level that it is below before the edit says nothing about the edit.
 """
 
 from __future__ import annotations
@@ -39,17 +39,29 @@ class Crossing:
     seconds: float
 
 
-def first_crossing(points: Sequence[Point], level: float) -> Crossing | None:
-    """The first place at which forgetting is at a level or below; None if it is never reached.
+@dataclass(frozen=True)
+class StartsBelow:
+    """A trajectory whose first point is below a level: no step of it brought it there."""
+
+    level: float
+
+
+def first_crossing(points: Sequence[Point], level: float) -> Crossing | StartsBelow | None:
+    """The first place at which forgetting is at a level or below.
 
     Args:
         points: evaluations in the order of their steps.
         level: in the unit of `Point.forgetting`.
+
+    Returns:
+        The place; `StartsBelow` if the first point is already below; None if it is never reached.
     """
     for number, point in enumerate(points):
         if point.forgetting > level:
             continue
         if number == 0:
+            if point.forgetting < level:
+                return StartsBelow(level)
             return Crossing(level, point.kept, point.step, point.seconds)
         before = points[number - 1]
         share = (before.forgetting - level) / (before.forgetting - point.forgetting)
@@ -85,6 +97,6 @@ def area_between(points: Sequence[Point], low: float, high: float) -> float | No
     levels, total = sorted(corners), 0.0
     for below, above in pairwise(levels):
         middle = first_crossing(points, (below + above) / 2)
-        if middle is not None:
+        if isinstance(middle, Crossing):
             total += (above - below) * middle.kept
     return total / (high - low)

@@ -23,9 +23,11 @@ class EditBoard:
     Attributes:
         name: what a user types.
         task: the task whose runs it holds.
-        forgetting: measures of forgetting, the main one first.
-        kept: measures of what must not be lost, the first that a run has is taken.
+        forgetting: measures of forgetting; the first that runs have along the edit is the main one.
+        kept: measures of what must not be lost; the first that runs have along the edit is taken.
         end: columns at the end of the edit: metric, header.
+        against_reference: those of `end` that compare with the reference, and are the same for
+            every reference, which is compared with itself.
         baseline: the model as it was.
         reference: the method that never saw the forget set.
     """
@@ -35,6 +37,7 @@ class EditBoard:
     forgetting: tuple[Forgetting, ...]
     kept: tuple[tuple[str, str], ...]
     end: tuple[tuple[str, str], ...]
+    against_reference: tuple[str, ...] = ()
     baseline: str = "identity"
     reference: str = "retrain"
 
@@ -60,6 +63,7 @@ TOFU = EditBoard(
         ("held_Q_A_Prob", "held prob"),
         ("score", "score"),
     ),
+    against_reference=("forget_quality_log10", "forget_quality_ks_distance", "privleak"),
 )
 
 MUSE = EditBoard(
@@ -67,10 +71,16 @@ MUSE = EditBoard(
     task="muse",
     forgetting=(
         Forgetting("forget_verbmem_ROUGE", "VerbMem", (0.4, 0.3, 0.2)),
+        Forgetting("forget_verbmem_Prob", "VerbMem probability", (0.5, 0.3, 0.15)),
         Forgetting("forget_knowmem_ROUGE", "KnowMem of the forget set"),
+        Forgetting("forget_knowmem_Prob", "KnowMem probability of the forget set"),
         Forgetting("extraction_strength", "extraction strength"),
     ),
-    kept=(("retain_knowmem_ROUGE", "KnowMem of the retain set"),),
+    # No text is written along the edit unless -T trajectory=full: probabilities stand in.
+    kept=(
+        ("retain_knowmem_ROUGE", "KnowMem of the retain set"),
+        ("retain_knowmem_Prob", "KnowMem probability of the retain set"),
+    ),
     end=(
         ("forget_verbmem_ROUGE", "VerbMem"),
         ("forget_knowmem_ROUGE", "KnowMem f"),
@@ -79,6 +89,8 @@ MUSE = EditBoard(
         ("retain_knowmem_ROUGE", "KnowMem r"),
         ("score", "score"),
     ),
+    # Its score holds PrivLeak.
+    against_reference=("privleak", "score"),
 )
 
 WMDP = EditBoard(

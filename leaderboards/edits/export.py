@@ -25,6 +25,8 @@ def edit_table(board: EditLeaderboard) -> Any:
         *[("kept_metric", text), ("levels", text), ("area", number)],
         *[("attacks", text), ("missing", text), ("step_seconds", number)],
         *[("peak_memory_bytes", count), ("preserved", number)],
+        *[("failed", count), ("failures", text), ("unattacked", text), ("main_metric", text)],
+        ("content_hashes", pa.list_(text)),
     ]
     return pa.Table.from_pylist(list(_rows(board)), pa.schema(columns))
 
@@ -33,7 +35,7 @@ def _rows(board: EditLeaderboard) -> Iterator[dict[str, Any]]:
     for section in board.sections:
         for row in section.rows:
             own = asdict(row)
-            same = ("method", "base", "run_ids", "seeds", "diverged", "step_seconds")
+            same = ("method", "base", "run_ids", "seeds", "step_seconds")
             yield {
                 "board": board.board.name,
                 "task": board.board.task,
@@ -47,4 +49,10 @@ def _rows(board: EditLeaderboard) -> Iterator[dict[str, Any]]:
                 "area": row.area.mean if row.area else None,
                 "attacks": json.dumps(own["attacks"]),
                 "missing": json.dumps(own["missing"]),
+                "diverged": sum(one.diverged for one in row.failures),
+                "failed": sum(not one.diverged for one in row.failures),
+                "failures": json.dumps(own["failures"]),
+                "unattacked": json.dumps(own["unattacked"]),
+                "main_metric": section.main or None,
+                "content_hashes": [section.data[seed] for seed in row.seeds],
             }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness_leaderboards.edits.boards import EditBoard
+from harness_leaderboards.edits.boards import EditBoard, Forgetting
 from harness_leaderboards.edits.model import (
     AtLevel,
     EditLeaderboard,
@@ -13,6 +13,8 @@ from harness_leaderboards.edits.model import (
     EditSetting,
     Over,
 )
+from harness_leaderboards.edits.notes import HASH
+from harness_leaderboards.render.headings import differing, differing_options
 from harness_leaderboards.render.numbers import (
     NOT_KNOWN,
     amount,
@@ -24,23 +26,35 @@ from harness_leaderboards.render.tables import TextTable
 
 
 def heading_of(board: EditLeaderboard, section: EditSection) -> str:
-    """The setting in a few words; options are told where others of the subset exist."""
+    """The setting in a few words, and what tells it from others of the same subset and model."""
     setting = section.setting
     parts = [setting.subset, setting.model]
     if setting.sample_limit is not None:
         parts.append(f"first {setting.sample_limit} of each set")
     alike = [
-        other.setting
+        other
         for other in board.sections
-        if other.setting.subset == setting.subset and other is not section
+        if (other.setting.subset, other.setting.model) == (setting.subset, setting.model)
     ]
-    if any(other.task_options != setting.task_options for other in alike):
-        parts.append(setting.task_options)
-    if any(other.model_revision != setting.model_revision for other in alike):
-        parts.append(setting.model_revision)
-    if any(other.task_version != setting.task_version for other in alike):
-        parts.append(setting.task_version)
+    rest = [other.setting for other in alike]
+    parts += [
+        *differing_options(setting.task_options, [one.task_options for one in rest]),
+        *differing("model", setting.model_id, [one.model_id for one in rest]),
+        *differing(
+            "revision", setting.model_revision[:HASH], [one.model_revision[:HASH] for one in rest]
+        ),
+        *differing("task version", setting.task_version, [one.task_version for one in rest]),
+        *_differing_data(section, [other for other in alike if other.setting == setting]),
+    ]
     return ", ".join(parts)
+
+
+def _differing_data(section: EditSection, others: Sequence[EditSection]) -> list[str]:
+    """The data of the first seed that has others too; nothing else tells such sections apart."""
+    for seed, content_hash in sorted(section.data.items()):
+        if any(other.data.get(seed, content_hash) != content_hash for other in others):
+            return [f"seed {seed} on data {content_hash[:HASH]}"]
+    return []
 
 
 def details_of(setting: EditSetting) -> str:
@@ -53,26 +67,33 @@ def details_of(setting: EditSetting) -> str:
     return "; ".join(f"{name} {value}" for name, value in parts.items() if value)
 
 
-def main_tables(board: EditBoard, section: EditSection) -> Iterable[TextTable]:
+def main_tables(board: EditLeaderboard, section: EditSection) -> Iterable[TextTable]:
     """At the end, and at matched forgetting by the main measure."""
     yield _end(board, section)
-    if any(row.levels for row in section.rows):
-        yield _matched(board, section, board.forgetting[0].metric)
+    for measure in board.board.forgetting:
+        if measure.metric == section.main and _is_measured(measure, section):
+            yield _matched(board.board, section, measure)
 
 
 def more_tables(board: EditBoard, section: EditSection) -> Iterable[TextTable]:
     """Matched forgetting by the other measures, trajectories, costs, attacks."""
-    for measure in board.forgetting[1:]:
-        if any(one.measure == measure.metric for row in section.rows for one in row.levels):
-            yield _matched(board, section, measure.metric)
-    if any(len(row.curve) > 1 for row in section.rows):
-        yield _curves(board, section)
+    for measure in board.forgetting:
+        if measure.metric != section.main and _is_measured(measure, section):
+            yield _matched(board, section, measure)
+    for measure in board.forgetting:
+        if measure.metric == section.main:
+            yield _curves(measure, section)
     yield _costs(section)
     if any(row.attacks for row in section.rows):
         yield _attacked(board, section)
 
 
-def _end(board: EditBoard, section: EditSection) -> TextTable:
+def _is_measured(measure: Forgetting, section: EditSection) -> bool:
+    return any(one.measure == measure.metric for row in section.rows for one in row.levels)
+
+
+def _end(built: EditLeaderboard, section: EditSection) -> TextTable:
+    board = built.board
     shown = [
         (metric, header)
         for metric, header in board.end
@@ -87,13 +108,15 @@ def _end(board: EditBoard, section: EditSection) -> TextTable:
         rows.append((f"spread of {board.reference}", "", *cells))
     reasons = {f"{n}: {why}" for row in section.rows for n, why in row.missing.items()}
     return TextTable(
-        title=f"{section.setting.subset}, {section.setting.model}: at the end of the edit",
+        title=f"{heading_of(built, section)}: at the end of the edit",
         headers=("method", "seeds", *(header for _, header in shown)),
         numeric=(False, False, *(True for _ in shown)),
         rows=tuple(rows),
         caption=(
             "Mean over seeds with a 95 % t interval where there are several. A seed varies the "
-            "target's training, the drawn sets and the minibatches.",
+            "target's training, the drawn sets and the minibatches. Intervals are not cut to the "
+            "range of the figure.",
+            *_examples(section),
             *(
                 [
                     "Forget quality's p cannot fall below a floor that the number of examples "
@@ -102,23 +125,53 @@ def _end(board: EditBoard, section: EditSection) -> TextTable:
                 if any(metric == "forget_quality_log10" for metric, _ in shown)
                 else []
             ),
-            *(
-                [
-                    f"spread of {board.reference}: largest less smallest over seeds; differences "
-                    "within it say nothing."
-                ]
-                if section.reference_spread
-                else []
-            ),
+            *_about_spread(board, section, shown),
             *sorted(reasons),
             *section.notes,
         ),
     )
 
 
-def _matched(board: EditBoard, section: EditSection, metric: str) -> TextTable:
-    measure = next(one for one in board.forgetting if one.metric == metric)
-    main = metric == board.forgetting[0].metric
+def _examples(section: EditSection) -> list[str]:
+    """How many examples stand behind a figure of one seed."""
+    if not section.examples:
+        return []
+    counts = [
+        f"{name} {least}" if least == most else f"{name} {least} to {most}"
+        for name, (least, most) in section.examples.items()
+    ]
+    limit = section.setting.sample_limit
+    cut = "" if limit is None else f" (--limit {limit})"
+    return [f"Evaluated examples of each set{cut}: {', '.join(counts)}."]
+
+
+def _about_spread(
+    board: EditBoard, section: EditSection, shown: Sequence[tuple[str, str]]
+) -> Iterable[str]:
+    spread, headers = section.reference_spread, dict(shown)
+    if not spread:
+        return
+    yield (
+        f"spread of {board.reference}: largest less smallest over seeds; differences within it "
+        "say nothing."
+    )
+    own = [metric for metric in board.against_reference if metric in headers]
+    pairwise = [headers[metric] for metric in own if metric in spread]
+    empty = [headers[metric] for metric in own if metric not in spread]
+    if pairwise:
+        yield (
+            f"Under {', '.join(pairwise)} it is the largest distance between two retrained models "
+            "of different seeds on the same data."
+        )
+    if empty:
+        yield (
+            f"n/a under {', '.join(empty)}: these compare with the retrained model of the same "
+            "seed, which is compared with itself."
+        )
+
+
+def _matched(board: EditBoard, section: EditSection, measure: Forgetting) -> TextTable:
+    metric, main = measure.metric, measure.metric == section.main
     rows = [row for row in section.rows if any(one.measure == metric for one in row.levels)]
     levels = list(
         dict.fromkeys(one.level for row in rows for one in row.levels if one.measure == metric)
@@ -143,15 +196,40 @@ def _matched(board: EditBoard, section: EditSection, metric: str) -> TextTable:
             "k of n: only so many seeds reach the level; such a cell is censored, and no mean over "
             "the others is shown. gain: paired difference to the same editor without surgery, on "
             "the same minibatches. steps: optimiser steps to the level.",
-            *(["area: mean of what is kept over the preset levels."] if main else []),
+            *_below(board, rows, measure),
+            *([_AREA] if main else []),
         ),
     )
+
+
+_AREA = (
+    "area: mean of what is kept over the preset levels; n/a unless every seed starts above the "
+    "highest and reaches the lowest."
+)
+
+
+def _below(board: EditBoard, rows: Sequence[EditRow], measure: Forgetting) -> Iterable[str]:
+    """Where seeds are below a level before the edit."""
+    found = dict[tuple[float | None, int, int], list[str]]()
+    for row in rows:
+        for one in row.levels:
+            if one.measure == measure.metric and one.below:
+                key = (one.level, len(one.below), one.seeds)
+                found.setdefault(key, []).append(row.method)
+    for (level, below, seeds), methods in found.items():
+        name = f"at {board.reference}'s" if level is None else f"at {number(level)}"
+        yield (
+            f"{name}, {', '.join(methods)}: {below} of {seeds} seeds start below this level: the "
+            "target does not know its forget set well enough. They enter no mean and no gain."
+        )
 
 
 def _level_cells(row: EditRow, found: AtLevel | None) -> tuple[str, str, str]:
     if found is None:
         return (NOT_KNOWN, NOT_KNOWN, NOT_KNOWN)
     kept = _figure(found.over, row) if found.over else f"{found.reached} of {found.seeds}"
+    if found.below:
+        kept = NOT_KNOWN
     gain = "" if not row.base else NOT_KNOWN
     if found.gain is not None:
         gain = signed_interval(found.gain.mean, found.gain.low, found.gain.high)
@@ -159,7 +237,7 @@ def _level_cells(row: EditRow, found: AtLevel | None) -> tuple[str, str, str]:
     return (kept, gain, NOT_KNOWN if found.steps is None else amount(found.steps))
 
 
-def _curves(board: EditBoard, section: EditSection) -> TextTable:
+def _curves(measure: Forgetting, section: EditSection) -> TextTable:
     rows = [row for row in section.rows if len(row.curve) > 1]
     steps = sorted({step for row in rows for step, _, _ in row.curve})
     lines = list[tuple[str, ...]]()
@@ -167,7 +245,7 @@ def _curves(board: EditBoard, section: EditSection) -> TextTable:
         found = {step: f"{number(one)} | {number(other)}" for step, one, other in row.curve}
         lines.append((row.method, *(found.get(step, NOT_KNOWN) for step in steps)))
     return TextTable(
-        title=f"Trade-off along the edit: {board.forgetting[0].name} | {section.kept_name}",
+        title=f"Trade-off along the edit: {measure.name} | {section.kept_name}",
         headers=("method", *(f"step {step:g}" for step in steps)),
         numeric=(False, *(True for _ in steps)),
         rows=tuple(lines),
@@ -197,14 +275,17 @@ def _costs(section: EditSection) -> TextTable:
 
 
 def _attacked(board: EditBoard, section: EditSection) -> TextTable:
-    shown: Sequence[tuple[str, str]] = [
-        *((one.metric, one.name) for one in board.forgetting),
-        (section.kept_metric, section.kept_name),
+    headers = dict(board.end)
+    measures = [
+        *((one.metric, headers.get(one.metric, one.name)) for one in board.forgetting),
+        (section.kept_metric, headers.get(section.kept_metric, section.kept_name)),
     ]
+    after = [metrics for row in section.rows for metrics in row.attacks.values()]
+    shown = [(metric, name) for metric, name in measures if any(metric in one for one in after)]
     lines = list[tuple[str, ...]]()
     for row in section.rows:
-        before = {metric: row.end[metric].mean for metric in row.end}
         for attack, metrics in row.attacks.items():
+            before = row.unattacked.get(attack, {})
             cells = (f"{number(before.get(m))} -> {number(metrics.get(m))}" for m, _ in shown)
             lines.append((row.method, attack, *cells))
     return TextTable(
@@ -212,13 +293,20 @@ def _attacked(board: EditBoard, section: EditSection) -> TextTable:
         headers=("method", "attack", *(name for _, name in shown)),
         numeric=(False, False, *(True for _ in shown)),
         rows=tuple(lines),
-        caption=("Before -> after the attack, means over seeds.",),
+        caption=(
+            "Before -> after the attack, means over seeds: of each the newest run with the attack, "
+            "both figures of the same runs.",
+        ),
     )
 
 
 def _seeds(row: EditRow) -> str:
-    text = str(len(row.seeds))
-    return f"{text}, {row.diverged} diverged" if row.diverged else text
+    diverged = sum(one.diverged for one in row.failures)
+    failed = len(row.failures) - diverged
+    parts = [str(len(row.seeds))]
+    parts += [f"{diverged} diverged"] if diverged else []
+    parts += [f"{failed} failed"] if failed else []
+    return ", ".join(parts)
 
 
 def _figure(found: Over | None, row: EditRow) -> str:

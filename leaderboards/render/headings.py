@@ -26,20 +26,21 @@ def distinctions(setting: Setting, others: Sequence[Setting]) -> list[str]:
         others: the settings to tell it from; it may be among them.
     """
     parts = [
-        *_differing("task version", setting.task_version, [one.task_version for one in others]),
-        *_options(setting.task_options, [one.task_options for one in others]),
-        *_differing("model", setting.model_id, _of_model(setting, others)),
-        *_differing("revision", _short(setting), [_short(one) for one in others]),
-        *_differing("embedder", setting.embedder, [one.embedder for one in others]),
-        *_options(setting.sampling, [one.sampling for one in others]),
-        *_differing("data seed", str(setting.data_seed), [str(one.data_seed) for one in others]),
+        *differing("task version", setting.task_version, [one.task_version for one in others]),
+        *differing_options(setting.task_options, [one.task_options for one in others]),
+        *differing("model", setting.model_id, _of_model(setting, others)),
+        *differing("revision", _short(setting), [_short(one) for one in others]),
+        *differing("embedder", setting.embedder, [one.embedder for one in others]),
+        *differing_options(setting.sampling, [one.sampling for one in others]),
+        *differing("data seed", str(setting.data_seed), [str(one.data_seed) for one in others]),
     ]
     if any(_only_data_differ(setting, one) for one in others):
         parts.append(f"data {setting.content_hash[:_HASH]}")
     return parts
 
 
-def _differing(name: str, value: str, others: Sequence[str]) -> list[str]:
+def differing(name: str, value: str, others: Sequence[str]) -> list[str]:
+    """What is called `name`, if another has another value."""
     return [f"{name} {value or 'none'}"] if set(others) - {value} else []
 
 
@@ -52,7 +53,7 @@ def _short(setting: Setting) -> str:
     return setting.model_revision[:_HASH]
 
 
-def _options(text: str, others: Sequence[str]) -> list[str]:
+def differing_options(text: str, others: Sequence[str]) -> list[str]:
     """The options whose values are not the same everywhere."""
     own, rest = _read(text), [_read(other) for other in others]
     names = sorted({name for options in (own, *rest) for name in options})

@@ -67,7 +67,7 @@ def _(board: EditLeaderboard) -> Page:
         PageSection(
             edit_heading(board, section),
             edit_details(section.setting),
-            tuple(main_tables(board.board, section)),
+            tuple(main_tables(board, section)),
             tuple(more_tables(board.board, section)),
         )
         for section in board.sections

@@ -23,6 +23,10 @@ SHARE = 0.4
 _LEAST_VARIANCE = 1e-6
 
 
+PRIVACY_ATTACKS = ("mia_loss", "mia_zlib", "mia_min_k", "mia_min_k_plus_plus")
+"""What `privacy` is the harmonic mean of."""
+
+
 def loss_score(loss: float) -> float:
     """The loss itself (LOSS; Yeom et al. 2018).
 

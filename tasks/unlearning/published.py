@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.data import DataSource, mirror
 from harness.errors import MissingData, UsageError
+from harness_tasks.quiet import quiet
 
 Row = Mapping[str, Any]
 
@@ -105,9 +106,10 @@ class Published:
         import datasets
 
         try:
-            loaded: Any = datasets.load_dataset(
-                self.repository, configuration, split=split, revision=self.revision
-            )
+            with quiet():
+                loaded: Any = datasets.load_dataset(
+                    self.repository, configuration, split=split, revision=self.revision
+                )
         except Exception as error:
             raise MissingData(
                 f"the data set {self.repository} ({name}) is not at hand "

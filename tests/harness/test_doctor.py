@@ -15,6 +15,7 @@ from support import MODEL, Server, clean_environment, harness
 
 from harness import doctor
 from harness.doctor import State
+from harness.registry import Kind, registered
 
 KEY = "sk-canary-7f3a9c51d2e8"
 SECTIONS = [
@@ -97,7 +98,8 @@ def test_it_says_what_works_and_exits_0(examine, tmp_path):
     assert f"pydantic {metadata.version('pydantic')}" in found["packages", "core"]["detail"]
     assert found["models", "embedder.bm25"]["state"] == "ok"
     assert "--model openai:NAME" in found["models", "chat.openai"]["mend"]
-    assert "16 methods" in found["plug-ins", "method-harness"]["detail"]
+    count = len(registered(Kind.METHOD))
+    assert f"{count} methods" in found["plug-ins", "method-harness"]["detail"]
     # It looked, and made nothing.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["site"]
 

@@ -112,7 +112,10 @@ def test_a_pair_is_no_part_of_a_pair():
 
 def test_three_parts_are_refused_with_an_example():
     reason = refused("react+exprag+none")
-    assert "has 3 parts; a stream method is agent+memory, for example direct+none" in reason
+    assert (
+        "has 3 parts; the form of a stream method is agent+memory, for example direct+none"
+        in reason
+    )
 
 
 @pytest.mark.parametrize(

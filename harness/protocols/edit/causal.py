@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 IGNORED = -100
 """Label of a token that no loss is taken of."""
+_DATE = "26 Jul 2024"
+"""What Llama 3's templates take for today where there is no clock."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ class Codec:
         """The tokens before an answer."""
         if self.tokenizer.chat_template:
             messages = [{"role": "user", "content": question}]
+            # Some templates print today's date, which would make prompts differ between days.
             text = self.tokenizer.apply_chat_template(
-                messages, add_generation_prompt=True, tokenize=False
+                messages, add_generation_prompt=True, tokenize=False, date_string=_DATE
             )
             return self.plain(text)
         return (*self._start, *self.plain(f"Question: {question}\nAnswer:"))

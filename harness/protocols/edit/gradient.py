@@ -97,15 +97,18 @@ class Step:
     retain: Batch
     refusal: Batch | None = None
     """The questions of `forget` with answers that decline; for editors with `uses_refusals`."""
-    _logits: dict[tuple[int, bool], Any] = field(default_factory=dict[tuple[int, bool], Any])
+    _logits: dict[tuple[int, bool], tuple[Batch, Any]] = field(
+        default_factory=dict[tuple[int, bool], "tuple[Batch, Any]"]
+    )
+    """With the batch itself, so that no later one can have its identity."""
 
     def logits(self, batch: Batch) -> torch.Tensor:
         """Logits of the edited model, (batch, length, vocabulary); computed once for a batch."""
         key = (id(batch), False)
         if key not in self._logits:
             found = self.model.module(input_ids=batch.ids, attention_mask=batch.mask)
-            self._logits[key] = found.logits
-        return self._logits[key]
+            self._logits[key] = (batch, found.logits)
+        return self._logits[key][1]
 
     def reference_logits(self, batch: Batch) -> torch.Tensor:
         """The same of the frozen target model, without gradient."""
@@ -117,8 +120,8 @@ class Step:
                 raise RuntimeError("this editor does not declare uses_reference")
             with torch.no_grad():
                 found = self.reference.module(input_ids=batch.ids, attention_mask=batch.mask)
-            self._logits[key] = found.logits
-        return self._logits[key]
+            self._logits[key] = (batch, found.logits)
+        return self._logits[key][1]
 
     def hidden(self, batch: Batch, layer: int, *, frozen: bool = False) -> torch.Tensor:
         """Hidden states after a layer (0: embeddings), (batch, length, width)."""

@@ -101,6 +101,8 @@ class Probe:
     group: str
     source_id: str
     content_hash: str
+    stratum: str = ""
+    """Part of the group, such as a subject: ``--limit N`` takes the first N of each."""
 
 
 @dataclass(frozen=True)

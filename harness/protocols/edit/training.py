@@ -356,9 +356,10 @@ def with_adapters(model: CausalLM, options: GradientOptions) -> CausalLM:
     require([Need("peft", "unlearning")], "lora_rank")
     import peft
 
+    scale: Any = options.lora_alpha  # declared as a whole number, and used as it is
     chosen = peft.LoraConfig(
         r=options.lora_rank,
-        lora_alpha=int(options.lora_alpha),
+        lora_alpha=scale,
         lora_dropout=0.0,
         target_modules="all-linear",
         task_type=peft.TaskType.CAUSAL_LM,

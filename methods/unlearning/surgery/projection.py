@@ -40,7 +40,10 @@ class Metric(StrEnum):
     seen this step's gradients, by their magnitudes |g_f| + |g_r|: where the two cancel, the sum
     would leave H near 0, and each part of the step without bound."""
     REALISED = "realised"
-    """Project the forget part of the optimiser's own step, momentum and weight decay included."""
+    """Project the forget part of the optimiser's own step, momentum and weight decay included: what
+    is left of it without the retain part, which is taken in the metric of |g_f| + |g_r| as above.
+    Where the two gradients cancel this is less than its share of the step, and the rest counts as
+    forgetting."""
 
 
 class ProjectionOptions(Options):

@@ -71,15 +71,19 @@ def _membership(
             if other > 0 and attack != "mia_gradnorm":
                 likeness[attack] = membership.s_mia(area, other)
         if attack == "mia_min_k":
-            against = NO_REFERENCE_AUC if other is None else other
-            metrics["privleak"] = membership.privleak(area, against)
-            metrics["privleak_reference_auc"] = against
+            if other is None:
+                half = membership.privleak(area, NO_REFERENCE_AUC)
+                metrics["privleak_against_half"] = half
+            else:
+                metrics["privleak"] = membership.privleak(area, other)
     if reference is None:
-        missing["privleak_reference"] = _NO_REFERENCE
+        missing["privleak"] = _NO_REFERENCE
         return
     metrics |= _against_losses(groups, reference)
-    if likeness:
+    if set(membership.PRIVACY_ATTACKS) <= likeness.keys():
         metrics["privacy"] = membership.privacy(likeness)
+    else:
+        missing["privacy"] = f"needs {', '.join(membership.PRIVACY_ATTACKS)} of both models"
 
 
 def _auc(groups: Groups, attack: str) -> float | None:

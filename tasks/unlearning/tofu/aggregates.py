@@ -18,7 +18,10 @@ _NO_REFERENCE = (
     "no finished run of 'retrain' with the same data, model and seed; make one with "
     "--method retrain, then this run again with --fresh"
 )
-_NO_HOLDOUT = "needs TOFU's holdout split, which is on the hub only"
+_NO_HOLDOUT = (
+    "needs TOFU's holdout split of a forgetXX subset: put tofu/holdout01.json and so on into the "
+    "mirror that HARNESS_DATA names"
+)
 
 
 def aggregate(groups: Groups, reference: Groups | None) -> Aggregates:
@@ -155,8 +158,10 @@ def _membership(
     metrics["mia_reference"] = membership.auc(
         _beyond(forget, reference["forget"]), _beyond(holdout, reference["holdout"])
     )
-    if likeness:
+    if set(membership.PRIVACY_ATTACKS) <= likeness.keys():
         metrics["privacy"] = membership.privacy(likeness)
+    else:
+        missing["privacy"] = f"needs {', '.join(membership.PRIVACY_ATTACKS)} of both models"
 
 
 def _difference(groups: Groups, reference: Groups, attack: str) -> dict[str, float]:

@@ -241,7 +241,7 @@ def _listed(exam: Exam, group: str, name: str, source: str | None) -> dict[str, 
     for letters, texts in zip(exam.letters.documents, exam.texts.documents, strict=True):
         sample_id = f"{name}/{letters.number}"
         both = content_hash(letters.content_hash, texts.content_hash)
-        probe = Probe(sample_id, group, source or sample_id, both)
+        probe = Probe(sample_id, group, source or sample_id, both, stratum=source or "")
         found[sample_id] = _Asked(probe, exam, letters.number)
     return found
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.editing.attacks import attacked, quantise
+from harness.editing.attacks import attacked, beyond_relearned, quantise, relearned
 from harness.models.base import ModelRequest
 from harness.models.causal import Corpus, HubCausalLM
 from harness.models.in_process import InProcessLM
 from harness.protocols.edit import EditData, Example
 from harness.protocols.edit.gradient import GradientOptions
-from harness.protocols.edit.task import Attack
+from harness.protocols.edit.task import Attack, Probe, ProbeResult
 from harness.protocols.edit.training import with_adapters
 
 EXAMPLES = tuple(Example(str(n), "", f"who is {n}?", f"{n} is she") for n in range(12))
@@ -88,3 +88,17 @@ def test_adapters_are_rounded_as_the_weights_they_come_to(model):
         expected["model.layers.0.mlp.up_proj.weight"],
         untouched["model.layers.0.mlp.up_proj.weight"],
     )
+
+
+def test_relearnt_examples_are_left_out_of_what_is_said_after_it():
+    known = relearned(DATA, seed=0)
+    assert len(known) == 1
+    assert known == relearned(DATA, seed=0)
+    results = [
+        ProbeResult(Probe(f"forget/{one.example_id}", "forget", "a", "h"), 0.5)
+        for one in DATA.forget
+    ]
+    after = beyond_relearned(results, "relearn", DATA, 0)
+    left_out = [one.probe.sample_id for one in results if one not in after]
+    assert left_out == [f"forget/{known[0].example_id}"]
+    assert beyond_relearned(results, "final", DATA, 0) == results

@@ -42,7 +42,8 @@ class Words:
             ids.append(self.words.index(word))
         return {"input_ids": [1, *ids] if add_special_tokens else ids}
 
-    def apply_chat_template(self, messages, add_generation_prompt, tokenize):
+    def apply_chat_template(self, messages, add_generation_prompt, tokenize, date_string):
+        assert date_string == "26 Jul 2024"
         assert add_generation_prompt
         assert not tokenize
         return f"<user> {messages[0]['content']} <assistant>"

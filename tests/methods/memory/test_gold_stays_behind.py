@@ -28,7 +28,7 @@ from harness_tasks.evo_memory.babyai.levels import missions
 from harness_tasks.evo_memory.reasoning import Reasoning
 
 METHODS = (
-    *sorted({one.name for one in registered(Kind.METHOD)}),
+    *sorted({one.name for one in registered(Kind.METHOD) if one.protocol == "stream"}),
     "refine:prune_persists=true,rounds=3+exprag",
     "react+history:across=always",
 )

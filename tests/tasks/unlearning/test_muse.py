@@ -249,22 +249,23 @@ def test_aggregates_have_openunlearnings_names():
     assert metrics["retain_knowmem_ROUGE"] == 0.6
     assert metrics["extraction_strength"] == 0.25
     assert metrics["mia_min_k"] == pytest.approx(0.8333333)  # reference/unlearning.md
-    assert metrics["privleak_reference_auc"] == 0.5
-    assert metrics["privleak"] == pytest.approx((1 / 6 - 0.5) / 0.5 * 100)
-    assert "retrain" in found.missing["privleak_reference"]
-    parts = (0.8, 0.6, 0.6, 1 - abs(metrics["privleak"]) / 100)
-    assert metrics["score"] == pytest.approx(4 / sum(1 / one for one in parts))
+    assert metrics["privleak_against_half"] == pytest.approx((1 / 6 - 0.5) / 0.5 * 100)
+    assert "privleak" not in metrics
+    assert "retrain" in found.missing["privleak"]
+    assert found.missing["score"] == "needs privleak"
 
 
 def test_privleak_is_taken_against_the_reference():
     reference = evaluation(members=(0.7, 0.8, 1.5))  # AUC 4/9
     found = aggregate(evaluation(), reference)
-    area = found.metrics["privleak_reference_auc"]
-    assert area == pytest.approx(4 / 9)
+    metrics = found.metrics
+    assert "privleak_against_half" not in metrics
+    parts = (0.8, 0.6, 0.6, 1 - abs(metrics["privleak"]) / 100)
+    assert metrics["score"] == pytest.approx(4 / sum(1 / one for one in parts))
     assert found.metrics["privleak"] == pytest.approx((1 / 6 - 5 / 9) / (5 / 9) * 100)
     assert found.metrics["mia_min_k_difference"] == pytest.approx(5 / 6 - 4 / 9)
     assert found.metrics["mia_reference"] == 1.0  # every member's loss fell, no outsider's
-    assert not found.missing
+    assert list(found.missing) == ["privacy"]  # two of its four attacks are not there
 
 
 def test_diverged_and_quick_evaluations_have_no_score():

@@ -22,6 +22,11 @@ from harness_tasks.unlearning.tofu.data import REFUSALS, TOFU, published
 from harness_tasks.unlearning.tofu.generated import generated
 from harness_tasks.unlearning.tofu.task import Tofu, TofuSettings
 
+HOLDOUT = (
+    "needs TOFU's holdout split of a forgetXX subset: put tofu/holdout01.json and so on into the "
+    "mirror that HARNESS_DATA names"
+)
+
 
 def tofu(**settings):
     return Tofu(TofuSettings.model_validate(settings))
@@ -297,14 +302,15 @@ def test_aggregates_by_hand():
     assert metrics["forget_quality_ks_distance"] == 0.5
     assert metrics["forget_quality"] == pytest.approx(1.0)
     assert found.missing == {
-        "privleak": "needs TOFU's holdout split, which is on the hub only",
-        "mia": "needs TOFU's holdout split, which is on the hub only",
+        "privleak": HOLDOUT,
+        "mia": HOLDOUT,
     }
 
 
 def test_membership_by_hand():
     ours, theirs = grouped(world(holdout=True)), grouped(world(shift=0.1, holdout=True))
-    metrics = aggregate(ours, theirs).metrics
+    found = aggregate(ours, theirs)
+    metrics = found.metrics
     # forget .2 .5 against holdout .3 .9: three of four pairs; under the reference .1 .4
     assert metrics["mia_loss"] == 0.75
     assert metrics["mia_loss_difference"] == 0.0
@@ -314,7 +320,8 @@ def test_membership_by_hand():
     assert metrics["privleak"] == pytest.approx(0.0)
     # loss less the reference's: forget -.1 -.1, holdout 0 0
     assert metrics["mia_reference"] == 1.0
-    assert metrics["privacy"] == pytest.approx(1.0)
+    assert "privacy" not in metrics
+    assert found.missing["privacy"].startswith("needs mia_loss, mia_zlib, mia_min_k, ")
     alone = aggregate(ours, None)
     assert "privleak" not in alone.metrics
     assert "--method retrain" in alone.missing["privleak"]
@@ -350,7 +357,10 @@ def test_published_data_are_edited_and_evaluated_with_membership(mirror, tmp_pat
     for name in names:
         assert 0 <= metrics[f"mia_{name}"] <= 1
         assert -1 <= metrics[f"mia_{name}_difference"] <= 1
-    assert 0 <= metrics["privacy"] <= 1
+    # An attack whose AUC is 0 under the reference has no likeness to it.
+    looks = store.checkpoints(found["graddiff"]["run_id"]).set_index("checkpoint")
+    assert ("privacy" in metrics) != ("privacy" in json.loads(looks.missing["final"]))
+    assert 0 <= metrics.get("privacy", 0.0) <= 1
     assert "privleak" in metrics
     assert dict(found["retrain"]["metrics"])["privleak"] == pytest.approx(0.0)
     looks = store.checkpoints(found["graddiff"]["run_id"])

@@ -120,3 +120,51 @@ def test_a_reference_of_another_shape_is_not_found_by_itself(tmp_path):
     assert run(tmp_path, "--method", "identity", "--fresh", world=TINY).code == 0
     newest = ResultsStore(tmp_path).runs()[-1].run_id
     assert ResultsStore(tmp_path).row(newest)["reference_run_id"] is not None
+
+
+def test_run_that_ends_before_its_reference_is_filled_in_later(tmp_path):
+    """Two shards of a sweep end in any order."""
+    second = run(tmp_path, "--method", "graddiff", "--method", "identity", "--shard", "2/3")
+    assert second.code == 0, second.err
+    (before,) = rows(tmp_path).values()
+    assert before["method"] == "graddiff"
+    assert before["reference_run_id"] is None
+    first = run(tmp_path, "--method", "graddiff", "--method", "identity", "--shard", "1/3")
+    assert first.code == 0, first.err
+    found = rows(tmp_path)
+    assert found["graddiff"]["reference_run_id"] == found["retrain"]["run_id"]
+    whole = tmp_path / "whole"
+    assert run(whole, "--method", "graddiff").code == 0
+    usual = rows(whole)["graddiff"]["metrics"]
+    changing = ("step_seconds", "peak_memory_bytes")
+    late = found["graddiff"]["metrics"]
+    assert {k: v for k, v in late.items() if k not in changing} == {
+        k: v for k, v in usual.items() if k not in changing
+    }
+    looks = ResultsStore(tmp_path).checkpoints(found["graddiff"]["run_id"])
+    assert "forget_quality" not in json.loads(looks.missing.iloc[-1])
+
+
+def test_finished_run_answers_for_its_own_reference_alone(finished, tmp_path):
+    other = rows(finished)["graddiff"]["run_id"]
+    refused(
+        run(finished, "--method", "graddiff", "--reference", other), "with reference", "--fresh"
+    )
+    own = rows(finished)["graddiff"]["reference_run_id"]
+    again = run(finished, "--method", "graddiff", "--reference", own)
+    assert again.code == 0
+    assert "nothing to do" in again.out
+
+
+def test_reference_of_another_model_is_refused(finished, tmp_path, folder_model):
+    """Also where the reference itself names the retrained model."""
+    small = (*WORLD, "-T", "steps=1", "--limit", "2")
+    named = f"retrain:model=hf:{folder_model}"
+    first = run(tmp_path, "--method", named, "--model", f"hf:{folder_model}", world=small)
+    assert first.code == 0, first.err
+    (made,) = rows(tmp_path).values()
+    done = run(tmp_path, "--method", "ga", "--reference", made["run_id"], world=(*small, *MODEL))
+    refused(done, "its model is")
+    alone = run(tmp_path, "--method", "identity", world=(*small, *MODEL))
+    assert alone.code == 0, alone.err
+    assert rows(tmp_path)["identity"]["reference_run_id"] is None

@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from harness.conformance.edits import Characters
-from harness.protocols.edit import Budget, CausalLM, Codec, EditData, Example
+from harness.conformance.edits import Characters, toy_data, toy_model
+from harness.protocols.edit import Budget, CausalLM, Codec, EditData, Example, Step
 from harness_methods.unlearning.graddiff import GradDiff
 
 BUDGET = Budget(4, 3, (2, 4), 0, 1e-2)
@@ -88,3 +88,16 @@ def test_adapters_are_merged_without_touching_what_they_adapt():
     adapted = with_adapters(plain.copy(), GradientOptions(lora_rank=2))
     names = [name for name, _ in adapted.merged().module.named_parameters()]
     assert names == [name for name, _ in plain.module.named_parameters()]
+
+
+def test_logits_are_those_of_the_batch_that_is_asked_for():
+    """Batches that a method makes and drops must not be taken for one another."""
+    model = toy_model()
+    data = toy_data()
+    forget, retain = model.batch(data.forget), model.batch(data.retain)
+    step = Step(0, 1, 1.0, model, None, forget, retain)
+    for one in data.retain:
+        batch = model.batch([one])
+        direct = model.module(input_ids=batch.ids, attention_mask=batch.mask).logits
+        assert torch.equal(step.logits(batch), direct)
+        del batch

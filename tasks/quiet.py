@@ -1,4 +1,4 @@
-"""Keep lm-eval's log lines and bars off the terminal, which has one display already."""
+"""Keep log lines and bars of libraries off the terminal, which has one display already."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from collections.abc import Generator
 
 @contextlib.contextmanager
 def quiet() -> Generator[None]:
-    """Silence lm-eval and `datasets` while requests are built; errors are still logged."""
-    loggers = [logging.getLogger(name) for name in ("lm_eval", "datasets", "transformers")]
+    """Silence lm-eval, `datasets` and the hub's client; what fails is raised anyway."""
+    loggers = [
+        logging.getLogger(name)
+        for name in ("lm_eval", "datasets", "transformers", "huggingface_hub")
+    ]
     before = [one.level for one in loggers]
     for one in loggers:
-        one.setLevel(logging.ERROR)
+        one.setLevel(logging.CRITICAL)
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             yield
