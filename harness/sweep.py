@@ -48,7 +48,8 @@ class Sweep(BaseModel):
     order: tuple[str, ...] = ("native",)
     """native, shuffle:SEED, easy-hard or hard-easy; repeatable."""
     seeds: str = "0"
-    """Sample seeds such as 0-4 or 0,3; several need a temperature above 0."""
+    """Seeds such as 0-4 or 0,3: of sampling (several then need a temperature above 0), or of an
+    edit's training, drawn sets and minibatches."""
     data_seed: int = Field(default=0, ge=0, lt=2**63)
     """Seed of generated data."""
     results: str = "results"

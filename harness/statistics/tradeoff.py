@@ -2,7 +2,7 @@
 
 A method that forgets slowly keeps more at every step, so methods are compared where they have
 forgotten equally much. A level that a trajectory never reaches is censored: it is shown as such and
-enters no mean. A level that it is below before the edit says nothing about the edit.
+enters no mean. A level that it starts at or below says nothing about the edit.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class StartsBelow:
-    """A trajectory whose first point is below a level: no step of it brought it there."""
+    """A trajectory whose first point is at a level or below: no step of it brought it there."""
 
     level: float
 
@@ -54,16 +54,13 @@ def first_crossing(points: Sequence[Point], level: float) -> Crossing | StartsBe
         level: in the unit of `Point.forgetting`.
 
     Returns:
-        The place; `StartsBelow` if the first point is already below; None if it is never reached.
+        The place; `StartsBelow` if that is the first point; None if it is never reached.
     """
-    for number, point in enumerate(points):
+    if points and points[0].forgetting <= level:
+        return StartsBelow(level)
+    for before, point in pairwise(points):
         if point.forgetting > level:
             continue
-        if number == 0:
-            if point.forgetting < level:
-                return StartsBelow(level)
-            return Crossing(level, point.kept, point.step, point.seconds)
-        before = points[number - 1]
         share = (before.forgetting - level) / (before.forgetting - point.forgetting)
         return Crossing(
             level,

@@ -71,15 +71,15 @@ MUSE = EditBoard(
     task="muse",
     forgetting=(
         Forgetting("forget_verbmem_ROUGE", "VerbMem", (0.4, 0.3, 0.2)),
-        Forgetting("forget_verbmem_Prob", "VerbMem probability", (0.5, 0.3, 0.15)),
+        Forgetting("forget_verbmem_Prob", "VerbMem prob", (0.5, 0.3, 0.15)),
         Forgetting("forget_knowmem_ROUGE", "KnowMem of the forget set"),
-        Forgetting("forget_knowmem_Prob", "KnowMem probability of the forget set"),
+        Forgetting("forget_knowmem_Prob", "KnowMem f prob"),
         Forgetting("extraction_strength", "extraction strength"),
     ),
     # No text is written along the edit unless -T trajectory=full: probabilities stand in.
     kept=(
         ("retain_knowmem_ROUGE", "KnowMem of the retain set"),
-        ("retain_knowmem_Prob", "KnowMem probability of the retain set"),
+        ("retain_knowmem_Prob", "KnowMem r prob"),
     ),
     end=(
         ("forget_verbmem_ROUGE", "VerbMem"),

@@ -55,7 +55,7 @@ class AtLevel:
         level: the level; None for the retrained model's own, which differs between seeds.
         reached: seeds whose trajectory comes down to it.
         seeds: seeds that were run and have the level.
-        below: seeds that are below it before the edit: they say nothing of the edit.
+        below: seeds that are at it or below before the edit: they say nothing of the edit.
         kept: what is kept there, by seed; only seeds that reach it.
         over: its mean and interval; None unless every seed reaches the level.
         steps: mean of the optimiser steps to reach it, None likewise.

@@ -209,18 +209,21 @@ _AREA = (
 
 
 def _below(board: EditBoard, rows: Sequence[EditRow], measure: Forgetting) -> Iterable[str]:
-    """Where seeds are below a level before the edit."""
+    """Where seeds are at a level or below before the edit."""
     found = dict[tuple[float | None, int, int], list[str]]()
     for row in rows:
         for one in row.levels:
             if one.measure == measure.metric and one.below:
                 key = (one.level, len(one.below), one.seeds)
                 found.setdefault(key, []).append(row.method)
+    alike = dict[tuple[str, int, int], list[str]]()
     for (level, below, seeds), methods in found.items():
-        name = f"at {board.reference}'s" if level is None else f"at {number(level)}"
+        name = f"{board.reference}'s" if level is None else number(level)
+        alike.setdefault((", ".join(methods), below, seeds), []).append(name)
+    for (methods, below, seeds), levels in alike.items():
         yield (
-            f"{name}, {', '.join(methods)}: {below} of {seeds} seeds start below this level: the "
-            "target does not know its forget set well enough. They enter no mean and no gain."
+            f"at {', '.join(levels)} ({methods}): {below} of {seeds} seeds start below this level: "
+            "the target does not know its forget set well enough. They enter no mean and no gain."
         )
 
 

@@ -41,6 +41,8 @@ def _print_table(texts: TextTable, console: Console) -> None:
     if _least_width(table, console) > console.width:
         table = _laid_out(texts, gap=0)
         needed = max(needed, _least_width(table, console))
+    if needed > console.width:
+        table.width = needed  # rich cuts the width it is given to the console's, a table's own not
     console.print()
     console.print(Text(clean(texts.title), style="bold"))
     # A terminal that is narrower than the figures breaks the lines; no figure is ever cut.

@@ -122,10 +122,6 @@ class MultipleChoice:
         results = self.task.process_results(row, [(one.total, one.greedy) for one in found])
         return {name: float(value) for name, value in results.items()}
 
-    def choices(self, number: int) -> list[str]:
-        """The texts that a document's choices are measured by, in order."""
-        return list(self.task.doc_to_choice(self._rows[number]))
-
     @cached_property
     def _rows(self) -> Any:
         return self.task.eval_docs

@@ -17,7 +17,6 @@ from harness_tasks.unlearning.published import Published, Row
 QUESTIONS_PER_AUTHOR = 20
 FORGOTTEN_AUTHORS = {"forget01": 2, "forget05": 10, "forget10": 20}
 """Authors at the end of the full set that a subset forgets."""
-COUNTERPART = {"forget01": "retain99", "forget05": "retain95", "forget10": "retain90"}
 HOLDOUT = {"forget01": "holdout01", "forget05": "holdout05", "forget10": "holdout10"}
 
 TOFU = Published(
@@ -83,7 +82,7 @@ class Authors:
 
 
 def published(subset: str | None) -> Authors:
-    """The published data; with the holdout set of a subset where the mirror or the hub has it.
+    """The published data; with the holdout set of a subset where the mirror has it.
 
     Raises:
         MissingData: the data are not at hand.

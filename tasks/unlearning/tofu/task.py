@@ -85,7 +85,7 @@ class TofuSettings(EditSettings):
     questions: int = Field(default=20, ge=1, le=20)
     """Questions of each author."""
     truth_ratio: TruthRatioMean = TruthRatioMean.GEOMETRIC
-    """Mean over wrong answers: geometric (official code), or arithmetic (the paper's formula)."""
+    """Mean over wrong answers: geometric (official code), or arithmetic (TOFU's utils.py)."""
     stemmer: bool = True
     """Whether ROUGE compares word stems."""
     max_new_tokens: int = Field(default=200, ge=1)

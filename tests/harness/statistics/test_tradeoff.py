@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.statistics.tradeoff import Point, area_between, first_crossing
+from harness.statistics.tradeoff import Point, StartsBelow, area_between, first_crossing
 
 FALLING = [Point(0, 0.0, 0.9, 0.8), Point(10, 5.0, 0.5, 0.7), Point(20, 9.0, 0.1, 0.3)]
 
@@ -21,7 +21,15 @@ def test_crossings_by_hand():
     assert first_crossing(FALLING, 0.1).step == 20
     assert first_crossing(FALLING, 0.05) is None
     assert first_crossing([], 0.5) is None
-    assert first_crossing(FALLING, 0.95).step == 0
+
+
+def test_a_level_that_holds_before_the_edit_is_told_apart():
+    assert first_crossing(FALLING, 0.95) == StartsBelow(0.95)
+    assert first_crossing(FALLING, 0.9) == StartsBelow(0.9)
+    assert first_crossing(FALLING[:1], 0.95) == StartsBelow(0.95)
+    # It stays so where forgetting comes back before it goes.
+    points = [Point(0, 0, 0.3, 0.8), Point(1, 1, 0.7, 0.8), Point(2, 2, 0.1, 0.5)]
+    assert first_crossing(points, 0.5) == StartsBelow(0.5)
 
 
 def test_the_first_crossing_counts_where_forgetting_comes_back():
@@ -66,7 +74,10 @@ def test_crossing_lies_between_its_neighbours(points, level):
         assert found is None
         return
     after = below[0]
-    before = points[max(0, int(after.step) - 1)]
+    if after is points[0]:
+        assert found == StartsBelow(level)
+        return
+    before = points[int(after.step) - 1]
     assert before.step <= found.step <= after.step
     low, high = sorted((before.kept, after.kept))
     assert low - 1e-9 <= found.kept <= high + 1e-9
