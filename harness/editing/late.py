@@ -69,7 +69,8 @@ def _same_world(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def _fill(store: ResultsStore, row: dict[str, Any], run: EditRun, reference: Reference) -> None:
     looks, last = list[dict[str, Any]](), run.task.requests(run.seed)[-1]
     for look in store.checkpoints(row["run_id"]).to_dict("records"):
-        known = {str(name): value for name, value in look.items()}
+        # pandas has NaN for what is not there.
+        known = {str(k): None if value != value else value for k, value in look.items()}
         rows = results_at(store, row["run_id"], run, str(look["checkpoint"]))
         if rows is not None:
             chosen, compared = (
