@@ -90,6 +90,8 @@ class Echo:
             return web.json_response({})
         if request.path == "/watch":
             self.watched = int((await request.json())["pid"])
+            if self.stats.first_at is not None:  # it was quicker than this message
+                self.stats.first_cpu_s = cpu_of_tree(self.watched)
             return web.json_response({})
         return web.Response(status=404)
 

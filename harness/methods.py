@@ -98,6 +98,13 @@ class Method:
         """Packages that the parts need."""
         return tuple(need for part in self.parts for need in part.type.needs)
 
+    def lacking(self) -> str:
+        """What is not installed and how to get it; empty if all is there."""
+        for need in self.needs:
+            if not need.installed():
+                return f"needs '{need.package}': pip install 'method-harness[{need.extra}]'"
+        return ""
+
 
 def resolve(text: str, protocol: str) -> Method:
     """Resolve a method string for a protocol.

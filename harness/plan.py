@@ -200,7 +200,13 @@ def open_task(sweep: Sweep) -> StreamTask | EditTask:
     if inspect.isabstract(task_type):
         missing = ", ".join(sorted(task_type.__abstractmethods__))
         raise UsageError(f"task '{sweep.task}' has no {missing}; add it.")
-    chosen = options.build(task_type.Options, sweep.task_options, f"task '{sweep.task}'")
+    given = dict(sweep.task_options)
+    if issubclass(task_type, EditTask):
+        given |= {} if sweep.eval_backend is None else {"eval_backend": sweep.eval_backend}
+    elif sweep.reference or sweep.eval_backend:
+        flag = "--reference" if sweep.reference else "--eval-backend"
+        raise UsageError(f"{flag} means nothing to task '{sweep.task}', which edits no model.")
+    chosen = options.build(task_type.Options, given, f"task '{sweep.task}'")
     require(task_type.needs(chosen), f"task '{sweep.task}'")
     made: Any = task_type
     return made(chosen)
@@ -319,9 +325,8 @@ def _limited(items: Sequence[Item], limit: int | None) -> Sequence[Item]:
 
 
 def _skip_reason(method: Method, order: str, items: Sequence[Item]) -> str:
-    for need in method.needs:
-        if not need.installed():
-            return f"needs '{need.package}': pip install 'method-harness[{need.extra}]'"
+    if lacking := method.lacking():
+        return lacking
     if order in ("easy-hard", "hard-easy") and all(item.difficulty is None for item in items):
         return "the items of this subset have no difficulty to order by"
     return ""

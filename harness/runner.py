@@ -97,7 +97,6 @@ class Execution:
         self.run_id = attempt.run_id
         self._journal = attempt.journal
         self._code_hash = attempt.code_hash
-        self._method_code_hash = method_code_hash(run)
         self._store = store
         self._sweep = sweep
         self._engine = engine
@@ -246,40 +245,59 @@ class Execution:
         run, past = self.run, self._past
         price = self._engine.gate.price
         count = totals.statuses
-        done = count.total() - count[Status.ERROR]
-        whole = done == run.n_samples
         return {
-            "run_id": self.run_id,
-            "code_hash": self._code_hash,
-            "schema_version": SCHEMA_VERSION,
-            **described(run),
-            "model_id": identity.id,
-            "model_revision": identity.revision,
-            "engine": identity.engine,
-            "engine_version": identity.engine_version,
+            **run_row(run, self.run_id, self._code_hash, identity, count),
             "embedder_revision": ranking.revision if ranking and run.spec.embedder else None,
-            "n_done": done,
-            "n_failed": count[Status.FAILED],
-            "n_invalid": count[Status.INVALID],
-            "n_error": count[Status.ERROR],
-            "status": RunStatus.COMPLETE if whole else RunStatus.INCOMPLETE,
             "started_at": datetime.fromisoformat(self._past.started_at),
-            "finished_at": datetime.now(UTC),
             "wall_s": time.perf_counter() - self._began,
             "input_tokens": totals.input_tokens,
             "output_tokens": totals.output_tokens,
             "cost": price.of(past.paid_input_tokens, past.paid_output_tokens) if price else None,
             "paid_input_tokens": past.paid_input_tokens,
             "paid_output_tokens": past.paid_output_tokens,
-            **provenance.of_this_process(),
             "metrics": list(totals.means().items()),
-            "reference_run_id": None,
             "engine_settings": json.dumps(_settings(identity, self._past), sort_keys=True),
-            "engine_options": json.dumps(dict(identity.options), sort_keys=True),
-            "batch_invariant": identity.settings.get("batch_invariant"),
-            "rescored_from": None,
-            "method_code_hash": self._method_code_hash,
         }
+
+
+def run_row(
+    run: PlannedRun,
+    run_id: str,
+    code_hash: str,
+    identity: ModelIdentity,
+    count: Mapping[Status, int],
+) -> dict[str, Any]:
+    """A run's row as far as it is the same for every protocol.
+
+    Args:
+        run: the run.
+        run_id: of this attempt.
+        code_hash: of the attempt.
+        identity: the model.
+        count: samples by status.
+    """
+    error = count.get(Status.ERROR, 0)
+    done = sum(count.values()) - error
+    return {
+        "run_id": run_id,
+        "code_hash": code_hash,
+        "schema_version": SCHEMA_VERSION,
+        **described(run),
+        "model_id": identity.id,
+        "model_revision": identity.revision,
+        "engine": identity.engine,
+        "engine_version": identity.engine_version,
+        "n_done": done,
+        "n_failed": count.get(Status.FAILED, 0),
+        "n_invalid": count.get(Status.INVALID, 0),
+        "n_error": error,
+        "status": RunStatus.COMPLETE if done == run.n_samples else RunStatus.INCOMPLETE,
+        "finished_at": datetime.now(UTC),
+        **provenance.of_this_process(),
+        "engine_options": json.dumps(dict(identity.options), sort_keys=True),
+        "batch_invariant": identity.settings.get("batch_invariant"),
+        "method_code_hash": method_code_hash(run),
+    }
 
 
 def journal_summary(run: PlannedRun, code_hash: str, started_at: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ SURGERIES = ("", "gu:rank=1", "gu:rank=8", "pcgrad", "permuted:rank=8", "equal-n
 """The last two are controls: a subspace of label-permuted data, and the plain step made as long
 as the surgical one."""
 
-OPTIMISER = "lr=1.5e-4,beta1=0,weight_decay=0,schedule=constant,warmup=0"
+OPTIMISER = "lr=4e-4,beta1=0,weight_decay=0,schedule=constant,warmup=0"
 """Without momentum and decay, so that what is executed is what was projected, up to Adam's scale.
 The rate lets the plain steps reach the lowest level within 20 steps; gamma is 1 for all, which for
 simnpo is eight times its default."""

@@ -80,7 +80,7 @@ def check_edit_task(task: EditTask, twin: EditTask) -> Iterator[str]:
     requests = task.requests(0)
     if not requests:
         yield "requests(0) is empty."
-    elif requests[0].content_hash() != twin.requests(0)[0].content_hash():
+    elif requests[0].content_hash != twin.requests(0)[0].content_hash:
         yield "requests(0) differs when it is asked again."
     for depth in Depth:
         if not task.demands(depth):

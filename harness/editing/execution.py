@@ -13,6 +13,7 @@ import os
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from harness.errors import (
     InfrastructureError,
     MethodError,
     StorageError,
+    TaskError,
     UsageError,
 )
 from harness.models.base import ModelIdentity
@@ -37,10 +39,9 @@ from harness.models.causal import CausalLMModel
 from harness.protocols.edit.causal import CausalLM
 from harness.protocols.edit.method import Diverged
 from harness.protocols.edit.task import ProbeResult
-from harness.results import provenance
-from harness.results.schema import SCHEMA_VERSION, RunStatus, SampleRecord, Status
+from harness.results.schema import RunStatus, SampleRecord, Status
 from harness.results.store import Attempt, ResultsStore
-from harness.runner import described, journal_summary, method_code_hash, save_spec
+from harness.runner import journal_summary, run_row, save_spec
 from harness.sweep import Sweep
 
 
@@ -66,29 +67,31 @@ class EditExecution:
         self._code_hash = attempt.code_hash
         self._store = store
         self._sweep = sweep
-        self._model = model
+        self.model = model
         self._identity = identity
-        self._past = EditPast.read(attempt.journal)
-        self._checkpoints = Checkpoints(store.artifacts(self.run_id) / "checkpoints")
+        self.past = EditPast.read(attempt.journal)
+        """What is there."""
+        self.checkpoints = Checkpoints(store.artifacts(self.run_id) / "checkpoints")
+        """Saved states."""
         self._began = time.perf_counter()
         engine = [[identity.id, identity.revision, identity.engine, identity.engine_version]]
-        if not self._past.started_at:
-            self._past.started_at = datetime.now(UTC).isoformat()
-            summary = journal_summary(run, self._code_hash, self._past.started_at)
+        if not self.past.started_at:
+            self.past.started_at = datetime.now(UTC).isoformat()
+            summary = journal_summary(run, self._code_hash, self.past.started_at)
             self._journal.append({"kind": "run", "summary": summary})
             save_spec(run, sweep, store.artifacts(self.run_id))
-        elif self._past.engine and self._past.engine != engine:
+        elif self.past.engine and self.past.engine != engine:
             raise UsageError(
-                f"run {self.run_id} was begun with {' '.join(self._past.engine[0])} and would go "
+                f"run {self.run_id} was begun with {' '.join(self.past.engine[0])} and would go "
                 f"on with {' '.join(engine[0])}; take the same again, or --fresh."
             )
-        if not self._past.engine:
+        if not self.past.engine:
             self._journal.append({"kind": "engine", "engine": engine})
 
     @property
     def finished(self) -> list[SampleRecord]:
         """Evaluations that need not be made again."""
-        return list(self._past.finished.values())
+        return list(self.past.finished.values())
 
     def play(self, serve: Serve, say: Say, on_sample: OnSample, stop: threading.Event) -> None:
         """Edit and evaluate what remains.
@@ -100,11 +103,13 @@ class EditExecution:
             UsageError: the model, or what the method needs, cannot be had.
             StorageError: results can no longer be written.
         """
-        if len(self._past.finished) == self.run.n_samples and not self._lacks_weights():
+        if len(self.past.finished) == self.run.n_samples and not self._lacks_weights():
             return
         work = Work(self, serve, say, on_sample, stop)
         try:
             work.do()
+        except TaskError as error:
+            work.close(Status.ERROR, type(error.__cause__ or error).__name__, str(error))
         except (CancelledError, UsageError, InfrastructureError):
             raise
         except Diverged as error:
@@ -125,10 +130,10 @@ class EditExecution:
     def publish(self, reference: Reference | None) -> dict[str, Any]:
         """Write the tables; returns the run's row."""
         records = [
-            self._past.records[one.sample_id, look.checkpoint]
+            self.past.records[one.sample_id, look.checkpoint]
             for look in self.run.looks
             for one in self.run.probes
-            if (one.sample_id, look.checkpoint) in self._past.records
+            if (one.sample_id, look.checkpoint) in self.past.records
         ]
         self._store.write_tables(self.run_id, self.run.spec.task, records)
         rows = list(self._trajectory(reference))
@@ -137,7 +142,7 @@ class EditExecution:
         row["reference_run_id"] = None if reference is None else reference.run_id
         if row["status"] == RunStatus.COMPLETE:
             # Before the row, which ends all interest in the run: a kill leaves no states behind.
-            self._checkpoints.clear()
+            self.checkpoints.clear()
         self._store.commit(row, self._journal)
         return row
 
@@ -147,7 +152,7 @@ class EditExecution:
             self.run.probes,
             (
                 record
-                for (_, checkpoint), record in self._past.finished.items()
+                for (_, checkpoint), record in self.past.finished.items()
                 if checkpoint == look.checkpoint
             ),
         )
@@ -168,7 +173,7 @@ class EditExecution:
             aggregates = task.aggregate(chosen, compared or None)
             made = [
                 report
-                for (request, step), report in sorted(self._past.steps.items())
+                for (request, step), report in sorted(self.past.steps.items())
                 if (request, step) <= (look.request, look.step)
             ]
             metrics = {**_means(made), **aggregates.metrics}
@@ -178,57 +183,32 @@ class EditExecution:
                 "request": look.request,
                 "step": look.step,
                 "seconds": sum(one.get("seconds", 0.0) for one in made),
-                "peak_memory_bytes": self._past.peak_memory_bytes or None,
+                "peak_memory_bytes": self.past.peak_memory_bytes or None,
                 "metrics": list(metrics.items()),
                 "missing": json.dumps(dict(aggregates.missing)),
             }
 
     def _row(self, records: Sequence[SampleRecord], last: Mapping[str, Any]) -> dict[str, Any]:
-        run, identity = self.run, self._identity
-        error = sum(one.status is Status.ERROR for one in records)
-        done = len(records) - error
         metrics = dict(last.get("metrics", ()))
-        if self._past.peak_memory_bytes:
-            metrics["peak_memory_bytes"] = float(self._past.peak_memory_bytes)
+        if self.past.peak_memory_bytes:
+            metrics["peak_memory_bytes"] = float(self.past.peak_memory_bytes)
+        count = Counter(one.status for one in records)
         return {
-            "run_id": self.run_id,
-            "code_hash": self._code_hash,
-            "schema_version": SCHEMA_VERSION,
-            **described(run),
-            "model_id": identity.id,
-            "model_revision": identity.revision,
-            "engine": identity.engine,
-            "engine_version": identity.engine_version,
-            "embedder_revision": None,
-            "n_done": done,
-            "n_failed": sum(one.status is Status.FAILED for one in records),
-            "n_invalid": sum(one.status is Status.INVALID for one in records),
-            "n_error": error,
-            "status": RunStatus.COMPLETE if done == run.n_samples else RunStatus.INCOMPLETE,
-            "started_at": datetime.fromisoformat(self._past.started_at),
-            "finished_at": datetime.now(UTC),
+            **run_row(self.run, self.run_id, self._code_hash, self._identity, count),
+            "started_at": datetime.fromisoformat(self.past.started_at),
             "wall_s": time.perf_counter() - self._began,
             "input_tokens": 0,
             "output_tokens": 0,
-            "cost": None,
             "paid_input_tokens": 0,
             "paid_output_tokens": 0,
-            **provenance.of_this_process(),
             "metrics": list(metrics.items()),
-            "reference_run_id": None,
             "engine_settings": "{}",
-            "engine_options": json.dumps(dict(identity.options), sort_keys=True),
-            "batch_invariant": None,
-            "rescored_from": None,
-            "method_code_hash": method_code_hash(run),
         }
-
-    # What the work below uses.
 
     def keep(self, record: SampleRecord) -> None:
         """Journal an evaluated probe."""
         self._journal.append({"kind": "sample", "record": record.as_json()})
-        self._past.keep(record)
+        self.past.keep(record)
 
     def keep_steps(self, request: int, reports: list[tuple[int, Mapping[str, float]]]) -> None:
         """Journal what steps were like."""
@@ -241,22 +221,7 @@ class EditExecution:
             "peak_memory_bytes": _peak_memory(),
         }
         self._journal.append(record)
-        self._past.keep_steps(record)
-
-    @property
-    def past(self) -> EditPast:
-        """What is there."""
-        return self._past
-
-    @property
-    def checkpoints(self) -> Checkpoints:
-        """Saved states."""
-        return self._checkpoints
-
-    @property
-    def model(self) -> CausalLMModel:
-        """The model to be edited."""
-        return self._model
+        self.past.keep_steps(record)
 
     def keep_weights(self, model: CausalLM) -> None:
         """Keep edited weights, whole or not at all, where the task's options ask for them."""
@@ -277,7 +242,7 @@ class EditExecution:
 
     def _lacks_weights(self) -> bool:
         """Whether an edit that went well was stopped before its weights were kept."""
-        failed = any(one.status is Status.FAILED for one in self._past.finished.values())
+        failed = any(one.status is Status.FAILED for one in self.past.finished.values())
         wanted = self.run.task.options.keep_weights and not self.run.method.left.type.combines
         return wanted and not failed and not self._weights_folder.is_dir()
 

@@ -12,14 +12,9 @@ from typing import Any
 
 from harness.editing.attacks import beyond_relearned
 from harness.editing.plan import FINAL, EditRun
-from harness.editing.reference import OF_THE_EDIT, Reference, results_at
+from harness.editing.reference import Reference, differences, results_at
 from harness.results.schema import RunStatus
 from harness.results.store import ResultsStore
-
-_EQUAL = (
-    *("task", "subset", "task_version", "content_hash", "train_seed", "sample_limit"),
-    *("model", "model_id", "model_revision"),
-)
 
 
 def fill_in(store: ResultsStore, run: EditRun, row: Mapping[str, Any]) -> list[str]:
@@ -55,22 +50,16 @@ def _lacking(store: ResultsStore, row: Mapping[str, Any]) -> Iterator[str]:
         other = store.row(one.run_id)
         if other["reference_run_id"] or other["method_parts"] == row["method_parts"]:
             continue
-        if all(other[name] == row[name] for name in _EQUAL) and _same_world(other, row):
+        if not differences(row, other):
             yield one.run_id
-
-
-def _same_world(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two runs differ in nothing but how they were edited."""
-    ours, theirs = json.loads(one["task_options"]), json.loads(other["task_options"])
-    names = {*ours, *theirs} - OF_THE_EDIT
-    return all(ours.get(name) == theirs.get(name) for name in names)
 
 
 def _fill(store: ResultsStore, row: dict[str, Any], run: EditRun, reference: Reference) -> None:
     looks, last = list[dict[str, Any]](), run.task.requests(run.seed)[-1]
-    for look in store.checkpoints(row["run_id"]).to_dict("records"):
-        # pandas has NaN for what is not there.
-        known = {str(k): None if value != value else value for k, value in look.items()}
+    table = store.checkpoints(row["run_id"])
+    # pandas has NaN for what is not there.
+    for look in table.astype(object).where(table.notna(), None).to_dict("records"):
+        known = {str(name): value for name, value in look.items()}
         rows = results_at(store, row["run_id"], run, str(look["checkpoint"]))
         if rows is not None:
             chosen, compared = (

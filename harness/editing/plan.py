@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from harness import options
 from harness.data import content_hash
 from harness.errors import HarnessError, UsageError
 from harness.methods import Method, resolve
@@ -76,15 +75,10 @@ class _World:
     requests: tuple[EditData, ...]
 
     @property
-    def edit_hash(self) -> str:
-        """Of the sets that editors see."""
-        return content_hash(*(one.content_hash() for one in self.requests))
-
-    @property
     def data_hash(self) -> str:
         """Of the sets and the probes."""
         probes = sorted(f"{one.sample_id}={one.content_hash}" for one in self.probes)
-        return content_hash(self.edit_hash, *probes)
+        return content_hash(*(one.content_hash for one in self.requests), *probes)
 
 
 def expand_edits(task: EditTask, sweep: Sweep, opener: ModelOpener) -> Plan:
@@ -94,7 +88,6 @@ def expand_edits(task: EditTask, sweep: Sweep, opener: ModelOpener) -> Plan:
         UsageError: something is wrong for every run.
     """
     _refuse_what_means_nothing(sweep)
-    task = _with_backend(task, sweep)
     methods = [resolve(text, "edit") for text in sweep.method or task.default_methods]
     names = sweep.model or (task.default_model,)
     models: dict[str, CausalLMModel] = {
@@ -234,9 +227,8 @@ def _looks(task: EditTask, editor: type[ModelEditor], requests: Sequence[EditDat
 
 def _reason(task: EditTask, method: Method, model: CausalLMModel, world: _World) -> str:
     """Why a run cannot be made; empty if it can."""
-    for need in method.needs:
-        if not need.installed():
-            return f"needs '{need.package}': pip install 'method-harness[{need.extra}]'"
+    if lacking := method.lacking():
+        return lacking
     editor = method.left.type
     named = getattr(method.left.options, "model", "")
     if editor.loads_retrained and not named and model.how_taught(task.options.fitting()) is None:
@@ -251,15 +243,6 @@ def _reason(task: EditTask, method: Method, model: CausalLMModel, world: _World)
             "combines models at inference time, which vLLM cannot serve; leave --eval-backend out"
         )
     return ""
-
-
-def _with_backend(task: EditTask, sweep: Sweep) -> EditTask:
-    """The task with the evaluation backend that the command line names."""
-    if sweep.eval_backend is None:
-        return task
-    given = {**task.options.given(), "eval_backend": sweep.eval_backend}
-    chosen = options.build(type(task).Options, given, f"task '{sweep.task}'")
-    return type(task)(chosen)
 
 
 def _refuse_what_means_nothing(sweep: Sweep) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.editing.plan import FINAL, EditRun
 from harness.errors import UsageError
@@ -13,18 +14,21 @@ from harness.models.base import ModelIdentity
 from harness.protocols.edit.task import Probe, ProbeResult
 from harness.results.schema import RunStatus, SampleRecord, Status
 from harness.results.store import ResultsStore
+from harness.runner import described
 
 _EQUAL = {
-    "task": "task",
-    "subset": "subset",
-    "task_version": "version of the task",
-    "content_hash": "data",
-    "train_seed": "seed",
-    "sample_limit": "--limit",
+    "task": "its task is another",
+    "subset": "its subset is another",
+    "task_version": "its version of the task is another",
+    "content_hash": "its data is another",
+    "train_seed": "its seed is another",
+    "sample_limit": "its --limit is another",
+    "model": "its model is another",
+    "model_revision": "its model is another revision, or was made with other --model-arg",
 }
-"""Columns in which a run and its reference must agree, and what to call them."""
+"""Columns in which a run and its reference must agree, and what to say if they do not."""
 
-OF_THE_EDIT = frozenset(
+_OF_THE_EDIT = frozenset(
     {
         *("epochs", "steps", "batch_size", "checkpoint_every", "trajectory", "eval_backend"),
         *("attacks", "relearn_steps", "keep_weights"),
@@ -136,27 +140,17 @@ def _objections(
         return [f"it is of method {row['method']}, not of {reference}"]
     if row["status"] != RunStatus.COMPLETE or row["n_failed"]:
         return [f"it is {row['status']} with {row['n_failed']} failed samples"]
-    own = {
-        "task": run.spec.task,
-        "subset": run.spec.subset,
-        "task_version": run.spec.task_version,
-        "content_hash": run.data_hash(),
-        "train_seed": run.spec.train_seed,
-        "sample_limit": run.spec.limit,
-    }
-    found = [f"its {word} is another" for name, word in _EQUAL.items() if row[name] != own[name]]
-    theirs = json.loads(row["task_options"])
-    ours = json.loads(json.dumps(run.task.options.given()))
-    found += [
-        f"its -T {name} is another"
-        for name in sorted({*theirs, *ours} - OF_THE_EDIT)
-        if theirs.get(name) != ours.get(name)
+    return differences(row, {**described(run), "model_revision": identity.revision})
+
+
+def differences(reference: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
+    """Why two rows of runs are not about one model, one split and one evaluation of it."""
+    found = [words for name, words in _EQUAL.items() if reference[name] != row[name]]
+    theirs, ours = json.loads(reference["task_options"]), json.loads(row["task_options"])
+    options = sorted({*theirs, *ours} - _OF_THE_EDIT)
+    return found + [
+        f"its -T {one} is another" for one in options if theirs.get(one) != ours.get(one)
     ]
-    if row["model"] != run.spec.model:
-        found.append(f"its model is {row['model']}, not {run.spec.model}")
-    elif row["model_revision"] != identity.revision:
-        found.append(f"its {row['model']} is another revision, or was made with other --model-arg")
-    return found
 
 
 def results_at(

@@ -58,7 +58,8 @@ class Work:
         self._execution = execution
         self._run = execution.run
         self._serve = serve
-        self._say = say
+        self.say = say
+        """Tells the user."""
         self._on_sample = on_sample
         self._stop = stop
         self._refused: UsageError | None = None
@@ -99,7 +100,7 @@ class Work:
     def _said_while_teaching(self, text: str) -> None:
         """Tell the user, or leave if the user wants to stop."""
         self.check()
-        self._say(text)
+        self.say(text)
 
     def _edit(
         self, editor: ModelEditor, model: CausalLM, request: EditData, number: int
@@ -144,7 +145,7 @@ class Work:
         missing = self._missing(look)
         if not missing:
             return
-        self._say(f"evaluating at {look.checkpoint} ({len(missing)} examples)")
+        self.say(f"evaluating at {look.checkpoint} ({len(missing)} examples)")
         try:
             self._evaluate(model, look, missing)
         except UsageError as error:
@@ -177,10 +178,6 @@ class Work:
         if self._stop.is_set():
             raise CancelledError
 
-    def say(self, text: str) -> None:
-        """Tell the user."""
-        self._say(text)
-
     def close(self, status: Status, error_type: str, reason: str) -> None:
         """Give every evaluation that is missing a row with the reason."""
         for look in self._run.looks:
@@ -191,7 +188,7 @@ class Work:
                 self._keep(SampleRecord.read(fields))
 
     def _attacked(self, model: CausalLM, attack: Attack, request: EditData) -> CausalLM:
-        self._say(f"attacking the edited model: {attack}")
+        self.say(f"attacking the edited model: {attack}")
         options, lr = self._run.task.options, self._execution.model.recommended_lr
         return attacked(model, attack, request, options.relearn_steps, lr, self._run.seed)
 

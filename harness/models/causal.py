@@ -184,7 +184,7 @@ class HubCausalLM(CausalLMModel):
         import torch
         import transformers
 
-        from harness.models.quiet import quiet
+        from harness.quiet import quiet
 
         request = self._request
         try:
@@ -230,7 +230,7 @@ class HubCausalLM(CausalLMModel):
         import torch
         import transformers
 
-        from harness.models.quiet import quiet
+        from harness.quiet import quiet
 
         chosen = self.chosen
         spread = chosen.device == "spread"

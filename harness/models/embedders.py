@@ -19,10 +19,10 @@ from harness import options
 from harness.errors import MissingData, UsageError
 from harness.models.base import NO_HOST, Host, Model, ModelIdentity, ModelRequest
 from harness.models.files import ModelFiles
-from harness.models.quiet import quiet
 from harness.models.search import Bm25Ranker, Embedder, Ranker, VectorRanker
 from harness.models.wheels import MINILM, unpack
 from harness.options import NoOptions
+from harness.quiet import quiet
 from harness.registry import About, Need
 
 if TYPE_CHECKING:

@@ -30,9 +30,9 @@ from harness.errors import EndpointError, MissingData, PromptTooLong, UsageError
 from harness.models.base import NO_HOST, Ability, Host, ModelIdentity, ModelRequest
 from harness.models.chat import ChatModel, ChatRequest, ChatResponse, Overflow
 from harness.models.files import ModelFiles
-from harness.models.quiet import quiet
 from harness.models.wheels import SMOLLM2, place, unpack
 from harness.options import Options
+from harness.quiet import quiet
 from harness.registry import About, Need
 
 _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -9,31 +9,26 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import secrets
-import sys
-import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from importlib.abc import MetaPathFinder
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import ResultsError, StorageError, UnknownName
 from harness.results import journal as journals
 from harness.results.journal import Journal, JournalHeld
-from harness.results.rows import memory_rows, sample_row, trace_row, whole_text
+from harness.results.rows import memory_rows, sample_row, trace_row
 from harness.results.schema import RunStatus, SampleRecord, Status, tables
+from harness.results.writer import TableWriter, settle_arrow
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_ROWS_AT_ONCE = 500
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -93,50 +88,6 @@ Rows = tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]
 """What one sample becomes: its row, its trace, and what it did to the memory."""
 
 
-class _Writer:
-    """One parquet file, written in pieces under another name and renamed when it is whole."""
-
-    def __init__(self, path: Path, table: str) -> None:
-        self._path = path
-        self._schema = getattr(tables(), table)
-        self._waiting: list[dict[str, Any]] = []
-
-    def __enter__(self) -> Self:
-        import pyarrow.parquet as pq
-
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._scratch = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
-        self._file = pq.ParquetWriter(self._scratch, self._schema, compression="zstd")
-        return self
-
-    def add(self, rows: list[dict[str, Any]]) -> None:
-        """Take rows."""
-        self._waiting += rows
-        if len(self._waiting) >= _ROWS_AT_ONCE:
-            self._flush()
-
-    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        try:
-            if kind is None and self._waiting:
-                self._flush()
-            self._file.close()
-            if kind is None:
-                os.replace(self._scratch, self._path)
-        finally:
-            self._scratch.unlink(missing_ok=True)
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-
-        try:
-            table = pa.Table.from_pylist(self._waiting, self._schema)
-        except UnicodeEncodeError:
-            # Half a surrogate pair, which no file can hold, from a model or a data set.
-            table = pa.Table.from_pylist([whole_text(row) for row in self._waiting], self._schema)
-        self._file.write_table(table)
-        self._waiting = []
-
-
 class ResultsStore:
     """A results folder that is open for reading and, after `prepare`, for writing."""
 
@@ -153,7 +104,7 @@ class ResultsStore:
         Raises:
             ResultsError: the folder cannot be made or written to.
         """
-        _settle_arrow()
+        settle_arrow()
         try:
             for name in ("runs", "samples", "traces", "artifacts", "journal"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
@@ -222,12 +173,12 @@ class ResultsStore:
         Raises:
             StorageError: a table could not be written.
         """
-        partition = f"task={task}"
+        partition, name = f"task={task}", f"{run_id}.parquet"
         try:
             with (
-                _Writer(self.root / "samples" / partition / f"{run_id}.parquet", "samples") as one,
-                _Writer(self.root / "traces" / partition / f"{run_id}.parquet", "traces") as two,
-                _Writer(self.artifacts(run_id) / "memory.parquet", "memory") as three,
+                TableWriter(self.root / "samples" / partition / name, "samples") as one,
+                TableWriter(self.root / "traces" / partition / name, "traces") as two,
+                TableWriter(self.artifacts(run_id) / "memory.parquet", "memory") as three,
             ):
                 for sample, trace, memory in rows:
                     one.add([sample])
@@ -243,7 +194,7 @@ class ResultsStore:
             StorageError: the table could not be written.
         """
         try:
-            with _Writer(self.artifacts(run_id) / "checkpoints.parquet", "checkpoints") as one:
+            with TableWriter(self.artifacts(run_id) / "checkpoints.parquet", "checkpoints") as one:
                 one.add(rows)
         except OSError as error:
             raise self._unwritable(run_id, error) from error
@@ -267,7 +218,7 @@ class ResultsStore:
         run_id = str(run["run_id"])
         try:
             with self._locked():
-                with _Writer(self.root / "runs" / f"{run_id}.parquet", "runs") as writer:
+                with TableWriter(self.root / "runs" / f"{run_id}.parquet", "runs") as writer:
                     writer.add([dict(run)])
                 if run["status"] == RunStatus.COMPLETE:
                     journal.delete()
@@ -284,7 +235,7 @@ class ResultsStore:
         try:
             with (
                 self._locked(),
-                _Writer(self.root / "runs" / f"{run_id}.parquet", "runs") as writer,
+                TableWriter(self.root / "runs" / f"{run_id}.parquet", "runs") as writer,
             ):
                 writer.add([dict(run)])
         except OSError as error:
@@ -409,11 +360,12 @@ class ResultsStore:
     def _published(self) -> Iterator[RunSummary]:
         for path, row in self._run_rows():
             metrics = dict(row["metrics"] or ())
+            sample_seed, train_seed = row["sample_seed"], row["train_seed"]
             try:
                 yield RunSummary(
                     **{name: row[name] for name in ("run_id", "work_key", "code_hash", "task")},
                     **{name: row[name] for name in ("subset", "method", "model", "order")},
-                    sample_seed=row["sample_seed"] or row["train_seed"] or 0,
+                    sample_seed=sample_seed if train_seed is None else train_seed,
                     status=RunStatus(row["status"]),
                     n_planned=row["n_planned"],
                     n_done=row["n_done"],
@@ -505,38 +457,6 @@ class ResultsStore:
         with (self.root / "journal" / ".claim").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-@cache
-def _settle_arrow() -> None:
-    """Let pyarrow build arrays without importing pandas, which costs 40 MB and a quarter second.
-
-    It looks for pandas once, at its first array, to recognise data frames; there are none here.
-    Whoever converts to pandas later makes it look again.
-    """
-    import pyarrow as pa
-
-    if "pandas" in sys.modules:
-        return
-    absent = _NoPandas()
-    sys.meta_path.insert(0, absent)
-    try:
-        pa.array([""])
-    finally:
-        sys.meta_path.remove(absent)
-
-
-class _NoPandas(MetaPathFinder):
-    """Hides pandas from the thread that made this."""
-
-    def __init__(self) -> None:
-        self._thread = threading.get_ident()
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """Find nothing, and refuse to let others find pandas."""
-        del path, target
-        if fullname == "pandas" and threading.get_ident() == self._thread:
-            raise ModuleNotFoundError("pandas is not wanted here", name=fullname)
 
 
 def _is_held(path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
@@ -71,11 +70,10 @@ class Samples:
 
 def _ks_distance(one: Sequence[float], other: Sequence[float]) -> float:
     """Largest distance of two distribution functions."""
-    below = [sorted(one), sorted(other)]
-    return max(
-        abs(bisect_right(below[0], value) / len(one) - bisect_right(below[1], value) / len(other))
-        for value in (*one, *other)
-    )
+    from scipy.stats import ks_2samp
+
+    test: Any = ks_2samp(one, other)
+    return float(test.statistic)
 
 
 def _ends(values: Sequence[int]) -> tuple[int, int]:

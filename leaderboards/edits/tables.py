@@ -13,6 +13,7 @@ from harness_leaderboards.edits.model import (
     EditSetting,
     Over,
 )
+from harness_leaderboards.edits.names import ShortNames
 from harness_leaderboards.edits.notes import HASH
 from harness_leaderboards.render.headings import differing, differing_options
 from harness_leaderboards.render.numbers import (
@@ -69,30 +70,32 @@ def details_of(setting: EditSetting) -> str:
 
 def main_tables(board: EditLeaderboard, section: EditSection) -> Iterable[TextTable]:
     """At the end, and at matched forgetting by the main measure."""
-    yield _end(board, section)
+    names = ShortNames.of(board.board, section)
+    yield _end(board, section, names)
     for measure in board.board.forgetting:
         if measure.metric == section.main and _is_measured(measure, section):
-            yield _matched(board.board, section, measure)
+            yield _matched(board.board, section, measure, names)
 
 
 def more_tables(board: EditBoard, section: EditSection) -> Iterable[TextTable]:
     """Matched forgetting by the other measures, trajectories, costs, attacks."""
+    names = ShortNames.of(board, section)
     for measure in board.forgetting:
         if measure.metric != section.main and _is_measured(measure, section):
-            yield _matched(board, section, measure)
+            yield _matched(board, section, measure, names)
     for measure in board.forgetting:
         if measure.metric == section.main:
-            yield _curves(measure, section)
-    yield _costs(section)
+            yield _curves(measure, section, names)
+    yield _costs(section, names)
     if any(row.attacks for row in section.rows):
-        yield _attacked(board, section)
+        yield _attacked(board, section, names)
 
 
 def _is_measured(measure: Forgetting, section: EditSection) -> bool:
     return any(one.measure == measure.metric for row in section.rows for one in row.levels)
 
 
-def _end(built: EditLeaderboard, section: EditSection) -> TextTable:
+def _end(built: EditLeaderboard, section: EditSection, names: ShortNames) -> TextTable:
     board = built.board
     shown = [
         (metric, header)
@@ -100,7 +103,11 @@ def _end(built: EditLeaderboard, section: EditSection) -> TextTable:
         if any(metric in row.end for row in section.rows)
     ]
     rows = [
-        (row.method, _seeds(row), *(_figure(row.end.get(metric), row) for metric, _ in shown))
+        (
+            names.name(row.method),
+            _seeds(row),
+            *(_figure(row.end.get(metric), row) for metric, _ in shown),
+        )
         for row in section.rows
     ]
     if section.reference_spread:
@@ -116,6 +123,7 @@ def _end(built: EditLeaderboard, section: EditSection) -> TextTable:
             "Mean over seeds with a 95 % t interval where there are several. A seed varies the "
             "target's training, the drawn sets and the minibatches. Intervals are not cut to the "
             "range of the figure.",
+            *names.caption(),
             *_examples(section),
             *(
                 [
@@ -170,7 +178,9 @@ def _about_spread(
         )
 
 
-def _matched(board: EditBoard, section: EditSection, measure: Forgetting) -> TextTable:
+def _matched(
+    board: EditBoard, section: EditSection, measure: Forgetting, names: ShortNames
+) -> TextTable:
     metric, main = measure.metric, measure.metric == section.main
     rows = [row for row in section.rows if any(one.measure == metric for one in row.levels)]
     levels = list(
@@ -184,7 +194,7 @@ def _matched(board: EditBoard, section: EditSection, measure: Forgetting) -> Tex
     for row in rows:
         found = {one.level: one for one in row.levels if one.measure == metric}
         cells = [cell for level in levels for cell in _level_cells(row, found.get(level))]
-        lines.append((row.method, *cells, *([_figure(row.area, row)] if main else [])))
+        lines.append((names.name(row.method), *cells, *([_figure(row.area, row)] if main else [])))
     return TextTable(
         title=f"{section.kept_name} at matched {measure.name}",
         headers=("method", *headers, *(["area"] if main else [])),
@@ -196,7 +206,7 @@ def _matched(board: EditBoard, section: EditSection, measure: Forgetting) -> Tex
             "k of n: only so many seeds reach the level; such a cell is censored, and no mean over "
             "the others is shown. gain: paired difference to the same editor without surgery, on "
             "the same minibatches. steps: optimiser steps to the level.",
-            *_below(board, rows, measure),
+            *_below(board, rows, measure, names),
             *([_AREA] if main else []),
         ),
     )
@@ -208,14 +218,16 @@ _AREA = (
 )
 
 
-def _below(board: EditBoard, rows: Sequence[EditRow], measure: Forgetting) -> Iterable[str]:
+def _below(
+    board: EditBoard, rows: Sequence[EditRow], measure: Forgetting, names: ShortNames
+) -> Iterable[str]:
     """Where seeds are at a level or below before the edit."""
     found = dict[tuple[float | None, int, int], list[str]]()
     for row in rows:
         for one in row.levels:
             if one.measure == measure.metric and one.below:
                 key = (one.level, len(one.below), one.seeds)
-                found.setdefault(key, []).append(row.method)
+                found.setdefault(key, []).append(names.name(row.method))
     alike = dict[tuple[str, int, int], list[str]]()
     for (level, below, seeds), methods in found.items():
         name = f"{board.reference}'s" if level is None else number(level)
@@ -240,13 +252,13 @@ def _level_cells(row: EditRow, found: AtLevel | None) -> tuple[str, str, str]:
     return (kept, gain, NOT_KNOWN if found.steps is None else amount(found.steps))
 
 
-def _curves(measure: Forgetting, section: EditSection) -> TextTable:
+def _curves(measure: Forgetting, section: EditSection, names: ShortNames) -> TextTable:
     rows = [row for row in section.rows if len(row.curve) > 1]
     steps = sorted({step for row in rows for step, _, _ in row.curve})
     lines = list[tuple[str, ...]]()
     for row in rows:
         found = {step: f"{number(one)} | {number(other)}" for step, one, other in row.curve}
-        lines.append((row.method, *(found.get(step, NOT_KNOWN) for step in steps)))
+        lines.append((names.name(row.method), *(found.get(step, NOT_KNOWN) for step in steps)))
     return TextTable(
         title=f"Trade-off along the edit: {measure.name} | {section.kept_name}",
         headers=("method", *(f"step {step:g}" for step in steps)),
@@ -256,14 +268,14 @@ def _curves(measure: Forgetting, section: EditSection) -> TextTable:
     )
 
 
-def _costs(section: EditSection) -> TextTable:
+def _costs(section: EditSection, names: ShortNames) -> TextTable:
     return TextTable(
         title="Cost of the edit",
         headers=("method", "seconds a step", "peak memory MB", "preserved"),
         numeric=(False, True, True, True),
         rows=tuple(
             (
-                row.method,
+                names.name(row.method),
                 number(row.step_seconds, 3),
                 NOT_KNOWN if row.peak_memory_bytes is None else amount(row.peak_memory_bytes / 1e6),
                 number(row.preserved),
@@ -277,7 +289,7 @@ def _costs(section: EditSection) -> TextTable:
     )
 
 
-def _attacked(board: EditBoard, section: EditSection) -> TextTable:
+def _attacked(board: EditBoard, section: EditSection, names: ShortNames) -> TextTable:
     headers = dict(board.end)
     measures = [
         *((one.metric, headers.get(one.metric, one.name)) for one in board.forgetting),
@@ -290,7 +302,7 @@ def _attacked(board: EditBoard, section: EditSection) -> TextTable:
         for attack, metrics in row.attacks.items():
             before = row.unattacked.get(attack, {})
             cells = (f"{number(before.get(m))} -> {number(metrics.get(m))}" for m, _ in shown)
-            lines.append((row.method, attack, *cells))
+            lines.append((names.name(row.method), attack, *cells))
     return TextTable(
         title="Attacks on the edited model",
         headers=("method", "attack", *(name for _, name in shown)),

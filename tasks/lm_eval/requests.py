@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.data import content_hash
 from harness.errors import MissingExtra, UnknownName, UsageError
-from harness_tasks.quiet import quiet
+from harness.quiet import quiet
 
 FEWSHOT_SEED = 1234
 """What lm-eval's `simple_evaluate` seeds the choice of solved examples with."""

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from harness.protocols.edit.language_model import TokenScores
 from harness.protocols.edit.task import ProbeResult
 from harness_tasks.unlearning import formulas, membership
+
+NO_REFERENCE = (
+    "no finished run of 'retrain' with the same data, model and seed; make one with "
+    "--method retrain, and this is filled in"
+)
+
+T = TypeVar("T")
 
 CHUNK = 100
 """Probes that are evaluated together: few enough to lose little at a kill."""
@@ -59,6 +67,18 @@ def column(rows: Iterable[ProbeResult], name: str) -> list[float]:
     return [row.metrics[name] for row in rows if name in row.metrics]
 
 
+def mean(rows: Iterable[ProbeResult], name: str, key: str) -> dict[str, float]:
+    """The mean of a metric over the rows that have it, under another name; empty if none has."""
+    values = column(rows, name)
+    return {key: formulas.mean(values)} if values else {}
+
+
+def diverged(groups: Mapping[str, Iterable[ProbeResult]]) -> str:
+    """Why an evaluation has no metrics; empty if all its examples have a score."""
+    broken = [row for rows in groups.values() for row in rows if row.score is None]
+    return f"{len(broken)} examples have no score: {broken[0].problem}" if broken else ""
+
+
 def grouped(rows: Iterable[ProbeResult]) -> dict[str, list[ProbeResult]]:
     """Rows by the set they belong to, each in one order, so that two evaluations pair."""
     found = dict[str, list[ProbeResult]]()
@@ -67,7 +87,7 @@ def grouped(rows: Iterable[ProbeResult]) -> dict[str, list[ProbeResult]]:
     return found
 
 
-def chunks(members: Sequence[str]) -> Iterable[Sequence[str]]:
+def chunks(members: Sequence[T]) -> Iterable[Sequence[T]]:
     """Pieces of a list that are evaluated together."""
     for start in range(0, len(members), CHUNK):
         yield members[start : start + CHUNK]

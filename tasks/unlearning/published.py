@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.data import DataSource, mirror
 from harness.errors import MissingData, UsageError
-from harness_tasks.quiet import quiet
+from harness.quiet import quiet
 
 Row = Mapping[str, Any]
 

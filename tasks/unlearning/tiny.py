@@ -110,7 +110,7 @@ class TinyTofu(CausalLMModel):
         """Weights that were trained here."""
         from transformers import AutoTokenizer, LlamaForCausalLM
 
-        from harness.models.quiet import quiet
+        from harness.quiet import quiet
 
         with quiet():
             module: Any = LlamaForCausalLM.from_pretrained(folder)

@@ -148,7 +148,7 @@ class CausalLM:
 
     def save(self, folder: Path) -> None:
         """Write weights and tokenizer as `transformers` and vLLM read them."""
-        from harness.models.quiet import quiet
+        from harness.quiet import quiet
 
         module = self.module
         if hasattr(module, "merge_and_unload"):  # the edit may go on with its adapters

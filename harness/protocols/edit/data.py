@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from harness.data import content_hash
 from harness.errors import UsageError
@@ -49,7 +50,6 @@ class EditData:
     """Answers that decline, such as "I don't know"."""
     name: str = ""
     """Tells the requests of a sequence apart."""
-    _hash: list[str] = field(default_factory=list[str], repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name, members in (("forget", self.forget), ("retain", self.retain)):
@@ -67,13 +67,12 @@ class EditData:
                     "retained."
                 )
 
+    @cached_property
     def content_hash(self) -> str:
         """Hash of all examples, in order."""
-        if not self._hash:
-            sets = (self.forget, self.retain, self.calibration)
-            texts = [(one.question, one.answer) for members in sets for one in members]
-            self._hash.append(content_hash(*texts, *map(len, sets), *self.refusals))
-        return self._hash[0]
+        sets = (self.forget, self.retain, self.calibration)
+        texts = [(one.question, one.answer) for members in sets for one in members]
+        return content_hash(*texts, *map(len, sets), *self.refusals)
 
     def forget_batch(self, seed: int, step: int, size: int) -> list[Example]:
         """The forget minibatch of a step (from 0): each epoch is a permutation of the set."""

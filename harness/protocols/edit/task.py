@@ -158,6 +158,11 @@ class EditTask(Task):
     def __init__(self, options: EditSettings) -> None:
         self.options = options
 
+    @property
+    def subset(self) -> str:
+        """The chosen subset: the option of that name, or ``default`` where a task has none."""
+        return str(getattr(self.options, "subset", "default"))
+
     @abstractmethod
     def corpus(self, seed: int) -> Corpus:
         """What a model is taught before the edit, where it is."""
@@ -202,5 +207,7 @@ class EditTask(Task):
 
     def checkpoints(self, steps: int) -> tuple[int, ...]:
         """Steps after which the model is evaluated; the last is the end."""
-        every = self.options.checkpoint_every or max(1, steps // 4)
+        every = self.options.checkpoint_every
+        if every is None:
+            return tuple(sorted({max(1, round(steps * part / 4)) for part in (1, 2, 3, 4)}))
         return tuple(dict.fromkeys([*range(every, steps, every), steps]))

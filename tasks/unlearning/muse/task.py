@@ -105,11 +105,6 @@ class Muse(EditTask):
         """Rules and data."""
         return "muse-1" if self.options.data is Data.PUBLISHED else "muse-1-synthetic"
 
-    @property
-    def subset(self) -> str:
-        """The chosen corpus."""
-        return self.options.subset
-
     @cached_property
     def _texts(self) -> Texts:
         chosen = self.options
@@ -184,10 +179,6 @@ class Muse(EditTask):
     def aggregate(self, rows: Rows, reference: Rows | None) -> Aggregates:
         """OpenUnlearning's aggregates, by its names, and ours beside them."""
         return aggregate(grouped(rows), None if reference is None else grouped(reference))
-
-    def code(self) -> Sequence[type[Any]]:
-        """The task's modules; what they use is imported by them."""
-        return (type(self),)
 
     def data_sources(self) -> Sequence[DataSource]:
         """Every split that was read."""

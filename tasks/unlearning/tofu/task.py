@@ -7,9 +7,10 @@ open-unlearning @ d3d7cf9e), under its names. See docs/unlearning-metrics.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
@@ -94,6 +95,13 @@ class TofuSettings(EditSettings):
     """Compute the GradNorm attack too, one example after another; needs a holdout set."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked(Probe):
+    """A probe with its question."""
+
+    question: Question
+
+
 class Tofu(EditTask):
     """``tofu``."""
 
@@ -118,11 +126,6 @@ class Tofu(EditTask):
     def version(self) -> str:
         """Rules and data."""
         return "tofu-1" if self.options.data is Data.PUBLISHED else "tofu-1-generated"
-
-    @property
-    def subset(self) -> str:
-        """The chosen subset."""
-        return self.options.subset
 
     @cached_property
     def _authors(self) -> Authors:
@@ -194,34 +197,15 @@ class Tofu(EditTask):
             )
         ]
 
-    def probes(self, seed: int) -> Sequence[Probe]:
+    def probes(self, seed: int) -> Sequence[Asked]:
         """Every question of which enough is known, set by set."""
-        return [probe for probe, _ in self._probed(seed).values()]
-
-    def _probed(self, seed: int) -> dict[str, tuple[Probe, Question]]:
-        if seed not in self._cache:
-            found = dict[str, tuple[Probe, Question]]()
-            for group, members in self._questions(seed).items():
-                for one in members:
-                    if group in ("retain", "held") and not one.wrong:
-                        continue  # evaluated are those with a perturbed set, as in TOFU
-                    sample_id = f"{group}/{one.example.example_id}"
-                    texts = (one.example.question, one.example.answer, one.paraphrase, *one.wrong)
-                    found[sample_id] = (
-                        Probe(sample_id, group, one.example.source_id, content_hash(*texts)),
-                        one,
-                    )
-            self._cache[seed] = found
-            self._by_id.update(found)
-        return self._cache[seed]
-
-    @cached_property
-    def _cache(self) -> dict[int, dict[str, tuple[Probe, Question]]]:
-        return {}
-
-    @cached_property
-    def _by_id(self) -> dict[str, tuple[Probe, Question]]:
-        return {}
+        return [
+            _asked(group, one)
+            for group, members in self._questions(seed).items()
+            for one in members
+            # Evaluated are those with a perturbed set, as in TOFU.
+            if one.wrong or group not in ("retain", "held")
+        ]
 
     def demands(self, depth: Depth) -> frozenset[Demand]:
         """Text for ROUGE; whole distributions and gradients for attacks, where they are made."""
@@ -238,38 +222,36 @@ class Tofu(EditTask):
         self, model: LanguageModel, probes: Sequence[Probe], depth: Depth
     ) -> Iterator[ProbeResult]:
         """Evaluate set by set, in pieces."""
-        groups = dict[str, list[str]]()
-        for one in probes:
-            groups.setdefault(one.group, []).append(one.sample_id)
+        groups = dict[str, list[Asked]]()
+        for one in cast("Sequence[Asked]", probes):
+            groups.setdefault(one.group, []).append(one)
         for members in groups.values():
             for piece in chunks(members):
-                yield from self._piece(model, [self._by_id[one] for one in piece], depth)
+                yield from self._piece(model, piece, depth)
 
     def _piece(
-        self, model: LanguageModel, members: Sequence[tuple[Probe, Question]], depth: Depth
+        self, model: LanguageModel, members: Sequence[Asked], depth: Depth
     ) -> Iterator[ProbeResult]:
-        answers = [_answers(question, depth) for _, question in members]
+        examples = [one.question.example for one in members]
+        answers = [_answers(one.question, depth) for one in members]
         encoded = [
-            model.codec.encode(question.example, text)
-            for (_, question), texts in zip(members, answers, strict=True)
+            model.codec.encode(example, text)
+            for example, texts in zip(examples, answers, strict=True)
             for text in texts
         ]
         attacked = (
-            depth is Depth.FULL
-            and bool(self._authors.holdout)
-            and members[0][0].group in _MEMBERSHIP
+            depth is Depth.FULL and bool(self._authors.holdout) and members[0].group in _MEMBERSHIP
         )
         distributions = attacked and Demand.DISTRIBUTIONS in model.serves
         scores = iter(list(model.score(encoded, distributions=distributions)))
-        prompts = [model.codec.prompt(question.example.question) for _, question in members]
+        prompts = [model.codec.prompt(example.question) for example in examples]
         written: Sequence[str] = [""] * len(members)
         if depth is Depth.FULL:
             written = list(model.generate(prompts, self.options.max_new_tokens))
         norms: Sequence[float | None] = [None] * len(members)
         if attacked and self.options.gradient_norms and Demand.GRADIENTS in model.serves:
-            firsts = [model.codec.encode(question.example) for _, question in members]
-            norms = list(model.gradient_norms(firsts))
-        for (probe, question), texts, prompt, text, norm in zip(
+            norms = list(model.gradient_norms([model.codec.encode(one) for one in examples]))
+        for probe, texts, prompt, text, norm in zip(
             members, answers, prompts, written, norms, strict=True
         ):
             mine = [next(scores) for _ in texts]
@@ -278,9 +260,9 @@ class Tofu(EditTask):
                     probe, None, problem="the model's log-probabilities are no numbers"
                 )
                 continue
-            metrics = self._metrics(probe, question, mine, attacked=attacked)
+            metrics = self._metrics(probe, mine, attacked=attacked)
             if depth is Depth.FULL:
-                rouge = formulas.rouge_l(text, question.example.answer, self.options.stemmer)
+                rouge = formulas.rouge_l(text, probe.question.example.answer, self.options.stemmer)
                 metrics |= {"rougeL_recall": rouge.recall, "rougeL_f1": rouge.f1}
             if norm is not None:
                 metrics["mia_gradnorm"] = norm
@@ -290,8 +272,9 @@ class Tofu(EditTask):
             )
 
     def _metrics(
-        self, probe: Probe, question: Question, scores: Sequence[TokenScores], *, attacked: bool
+        self, probe: Asked, scores: Sequence[TokenScores], *, attacked: bool
     ) -> dict[str, float]:
+        question = probe.question
         answer, *others = scores
         metrics = {
             "loss": answer.loss,
@@ -322,10 +305,6 @@ class Tofu(EditTask):
         """OpenUnlearning's aggregates, by its names, and ours beside them."""
         return aggregate(grouped(rows), None if reference is None else grouped(reference))
 
-    def code(self) -> Sequence[type[Any]]:
-        """The task's modules; the formulas are imported by them."""
-        return (type(self),)
-
     def data_sources(self) -> Sequence[DataSource]:
         """Every configuration that was read."""
         return self._authors.sources
@@ -351,6 +330,18 @@ class Tofu(EditTask):
         return tuple(
             MirrorFile(f"{TOFU.folder}/{name}.json", purpose) for name, purpose in names.items()
         )
+
+
+def _asked(group: str, one: Question) -> Asked:
+    example = one.example
+    texts = (example.question, example.answer, one.paraphrase, *one.wrong)
+    return Asked(
+        sample_id=f"{group}/{example.example_id}",
+        group=group,
+        source_id=example.source_id,
+        content_hash=content_hash(*texts),
+        question=one,
+    )
 
 
 def _answers(question: Question, depth: Depth) -> list[str]:

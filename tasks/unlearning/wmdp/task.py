@@ -111,11 +111,6 @@ class Wmdp(EditTask):
         """Rules and data."""
         return "wmdp-1" if self.options.data is Data.PUBLISHED else "wmdp-1-synthetic"
 
-    @property
-    def subset(self) -> str:
-        """The chosen field."""
-        return self.options.subset
-
     @cached_property
     def _subjects(self) -> list[str]:
         return questions.mmlu_subjects(self.options.mmlu_subjects)
@@ -201,10 +196,6 @@ class Wmdp(EditTask):
         """Accuracies in both forms, under the names of lm-eval's tasks, and the score."""
         del reference
         return aggregate(self.options.subset, grouped(rows))
-
-    def code(self) -> Sequence[type[Any]]:
-        """The task's modules; what they use is imported by them."""
-        return (type(self),)
 
     def data_sources(self) -> Sequence[DataSource]:
         """Corpora and questions that were read."""

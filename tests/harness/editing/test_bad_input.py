@@ -48,6 +48,10 @@ CASES = {
     "cost": (("--max-cost", "1"), "--max-cost means nothing to an edit task"),
     "cache": (("--cache",), "--cache means nothing to an edit task"),
     "base url": (("--base-url", "http://127.0.0.1:1"), "--base-url means nothing"),
+    "data seed": (("--data-seed", "1"), "--data-seed means nothing to an edit task"),
+    "embedder": (("--embedder", "hf:x"), "--embedder means nothing to an edit task"),
+    "in flight": (("--max-in-flight", "3"), "--max-in-flight means nothing to an edit task"),
+    "prices": (("--prices", "p.yaml"), "--prices means nothing to an edit task"),
     "backend": (("--eval-backend", "tgi"), "vllm"),
     "lora task vector": (("--method", "task-vector:lora_rank=4"), "lora_rank"),
 }
@@ -157,3 +161,12 @@ def test_plan_is_printed_without_computing(tmp_path):
 
 def test_retrain_of_an_unknown_model_is_refused_before_anything_is_computed(tmp_path):
     refused(run(tmp_path / "r", "--method", "retrain:model=nosuch:x"), "unknown model 'nosuch'")
+
+
+@pytest.mark.parametrize("flag", ["--reference", "--eval-backend"])
+def test_flags_of_edits_are_refused_for_other_tasks(tmp_path, flag):
+    words = ("run", "--task", "evo-memory", "--model", "scripted", flag, "vllm")
+    refused(
+        command(*words, "--results", str(tmp_path / "r")),
+        f"{flag} means nothing to task 'evo-memory', which edits no model",
+    )

@@ -112,3 +112,20 @@ def test_damaged_model_of_the_cache_is_named(monkeypatch, tmp_path):
     weights_file.write_bytes(weights_file.read_bytes()[:100])
     with pytest.raises(StorageError, match=r"targets/\w+ is damaged .*; remove that folder"):
         kept({"model": "x"}, lambda: tiny().base(CORPUS, 0), tiny().read)
+
+
+def epochs_taught(how):
+    said = []
+    model = tiny().base(CORPUS, 0)
+    fit(model, FULL, how, 0, said.append)
+    return int(said[-1].split()[1]), loss(model, FULL)
+
+
+def test_teaching_ends_soon_after_the_loss_is_low_enough():
+    rate = {"lr": 5e-3, "batch_size": 2}
+    ends, taught = epochs_taught(Fitting(epochs=40, enough=1.1, **rate))
+    assert 4 < ends < 40
+    assert taught < 1.1
+    # The learning rate has fallen to 0 by then: a model stopped without that knows less.
+    assert taught < epochs_taught(Fitting(epochs=ends - 4, **rate))[1]
+    assert epochs_taught(Fitting(epochs=6, enough=1e-9, **rate))[0] == 6

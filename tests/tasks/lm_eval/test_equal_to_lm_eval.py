@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from harness.quiet import quiet
 from harness_tasks.lm_eval.adapter import as_lm
 from harness_tasks.lm_eval.requests import MultipleChoice, Pair, task_names
 from harness_tasks.lm_eval.tokens import encode_pair, log_likelihoods
-from harness_tasks.quiet import quiet
 
 TOLERANCE = 1e-4
 CASES = [

@@ -128,7 +128,7 @@ def test_scale_and_sustain(mirror, data):
     assert sizes == ([3, 6, 12] if data == "synthetic" else [2, 3, 5])
     requests = make(sustain=3).requests(0)
     assert [one.name for one in requests] == ["request-1", "request-2", "request-3"]
-    assert len({one.content_hash() for one in requests}) == 3
+    assert len({one.content_hash for one in requests}) == 3
     forgotten = {example.answer for one in requests for example in one.forget}
     corpus = make(sustain=3).corpus(0)
     assert forgotten <= {example.answer for example in corpus.full}

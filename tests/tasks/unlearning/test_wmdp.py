@@ -248,7 +248,7 @@ def test_score_is_what_is_gone_and_what_is_kept():
 
 def test_synthetic_knowledge_is_equal_everywhere_and_differs_by_field():
     one, same, other = made_up(), made_up(), task(data="synthetic", subset="bio", things=3)
-    hashes = [each.requests(0)[0].content_hash() for each in (one, same, other)]
+    hashes = [each.requests(0)[0].content_hash for each in (one, same, other)]
     assert hashes[0] == hashes[1] != hashes[2]
     assert len(one.probes(0)) == 15 + 2 * 5
     corpus = one.corpus(0)

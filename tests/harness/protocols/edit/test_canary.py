@@ -107,7 +107,8 @@ def test_evaluation_only_texts_reach_no_editor(tmp_path, plugin):
     assert '"merges"' in everything  # the tokenizer was read too
     assert all(text in everything for text in edited)  # the recorder sees what it should see
     hidden = set()
-    for probe, question in TASK._probed(0).values():
+    for probe in TASK.probes(0):
+        question = probe.question
         hidden |= {question.paraphrase, *question.wrong, probe.sample_id}
         if probe.group not in ("forget", "retain"):
             hidden |= {question.example.question, question.example.answer}

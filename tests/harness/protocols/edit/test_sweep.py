@@ -241,3 +241,42 @@ def test_full_disk_stops_the_command_and_keeps_what_was_done(tmp_path, monkeypat
     assert "Traceback" not in done.err
     assert run(results, *methods("graddiff")).code == 0
     assert comparable(results) == comparable(left_alone)
+
+
+def test_option_that_only_the_model_can_refuse_fails_its_run_alone(tmp_path):
+    done = run(tmp_path / "r", *methods("rmu:layer=9", "identity"))
+    assert done.code == 1, done.err
+    store = ResultsStore(tmp_path / "r")
+    rows = {row["method"]: row for row in store.run_rows().to_dict("records")}
+    assert rows["identity"]["n_failed"] == 0
+    assert rows["rmu:layer=9"]["status"] == "complete"
+    samples = store.samples("tofu", [rows["rmu:layer=9"]["run_id"]])
+    samples = samples[samples.checkpoint != "start"]  # before the edit all is well
+    assert set(samples.status) == {"failed"}
+    assert all("layer" in one for one in samples.error)
+
+
+@pytest.mark.parametrize(
+    "breaks", ["harness_tasks.unlearning.tofu.task.Tofu.evaluate", "harness.models.fitting.fit"]
+)
+def test_what_breaks_beside_the_method_is_an_error_and_tried_again(tmp_path, monkeypatch, breaks):
+    def broken(*_given):
+        raise RuntimeError("boom")
+
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))  # no target is there
+    results = tmp_path / "r"
+    with monkeypatch.context() as patch:
+        patch.setattr(breaks, broken)
+        done = run(results, *methods("graddiff"))
+    assert done.code == 1, done.err
+    assert "Traceback" not in done.err
+    store = ResultsStore(results)
+    for row in store.run_rows().to_dict("records"):
+        assert row["status"] == "incomplete"
+        assert row["n_failed"] == 0
+        samples = store.samples("tofu", [row["run_id"]])
+        assert set(samples.status) == {"error"}
+        assert all("boom" in one for one in samples.error)
+    again = run(results, *methods("graddiff"))
+    assert again.code == 0, again.err
+    assert {row.status for row in ResultsStore(results).runs()} == {"complete"}

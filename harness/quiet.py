@@ -7,14 +7,19 @@ import io
 import logging
 from collections.abc import Generator
 
+_LIBRARIES = ("lm_eval", "datasets", "transformers", "huggingface_hub")
+
 
 @contextlib.contextmanager
 def quiet() -> Generator[None]:
-    """Silence lm-eval, `datasets` and the hub's client; what fails is raised anyway."""
-    loggers = [
-        logging.getLogger(name)
-        for name in ("lm_eval", "datasets", "transformers", "huggingface_hub")
-    ]
+    """Silence libraries while they load or convert something; what fails is raised anyway.
+
+    Their loggers are turned down; bars, which go to stderr whatever the level, are caught there.
+    """
+    with contextlib.suppress(ImportError):
+        # It takes stderr for its log lines when it is imported; the real one, not ours.
+        pass
+    loggers = [logging.getLogger(name) for name in _LIBRARIES]
     before = [one.level for one in loggers]
     for one in loggers:
         one.setLevel(logging.CRITICAL)
