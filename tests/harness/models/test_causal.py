@@ -178,9 +178,9 @@ def test_kept_weights_are_the_edited_ones(taught):
         settings = {"subset": "drawn", "data": "generated", "drawn_forget": 2}
         sizes = {"drawn_retain": 4, "drawn_held": 2, "questions": 4}
         task = tofu.Tofu(tofu.TofuSettings.model_validate({**settings, **sizes}))
-        by_id = task._probed(0)
+        asked = {one.sample_id: one.question.example for one in task.probes(0)}
         for sample in final.to_dict("records"):
-            encoded = model.codec.encode(by_id[sample["sample_id"]][1].example)
+            encoded = model.codec.encode(asked[sample["sample_id"]])
             (scores,) = InProcessLM(model).score([encoded])
             assert scores.loss == pytest.approx(sample["metrics"]["loss"], abs=1e-4)
     combined = next(one for name, one in found.items() if name.startswith("whp"))
