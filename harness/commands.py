@@ -274,7 +274,7 @@ def _design_lines(plan: Plan) -> list[str]:
         return notes
     smallest = plan.smallest_p()
     line = (
-        f"design: {plan.clusters} streams, {plan.comparisons} comparisons with the baseline; "
+        f"design: {plan.clusters} {plan.unit}, {plan.comparisons} comparisons with the baseline; "
         f"smallest adjusted p it can reach: {smallest:.2g}"
     )
     if smallest >= ALPHA:

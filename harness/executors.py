@@ -15,6 +15,8 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from typing import Any
 
+from harness.adapting.executor import execute_adaptations
+from harness.adapting.plan import AdaptRun
 from harness.editing.executor import execute_edits
 from harness.editing.plan import EditRun
 from harness.editing.reference import refuse_other_reference
@@ -39,6 +41,12 @@ from harness.results.schema import RunStatus, SampleRecord, Status
 from harness.results.store import Attempt, JournalHeld, ResultsStore, RunSummary
 from harness.runner import Engine, Execution, run_code_hash
 from harness.sweep import Sweep
+
+_KINDS: Mapping[type[PlannedRun], ModelKind] = {
+    StreamRun: ModelKind.CHAT,
+    EditRun: ModelKind.CAUSAL_LM,
+    AdaptRun: ModelKind.CLASSIFIER,
+}
 
 
 class LocalExecutor:
@@ -84,6 +92,14 @@ class LocalExecutor:
             outcomes |= await execute_edits(
                 edits, self._store, plan.sweep, self._progress, self._open, self._host()
             )
+            adaptations = [
+                (position, run, attempt)
+                for position, run, attempt in attempts
+                if isinstance(run, AdaptRun)
+            ]
+            outcomes |= await execute_adaptations(
+                adaptations, self._store, plan.sweep, self._progress, self._open, self._host()
+            )
             streams = [
                 (position, run, attempt)
                 for position, run, attempt in attempts
@@ -106,8 +122,7 @@ class LocalExecutor:
         except JournalHeld as error:
             return RunOutcome(run, note=str(error))
         if isinstance(claimed, RunSummary):
-            kind = ModelKind.CAUSAL_LM if isinstance(run, EditRun) else ModelKind.CHAT
-            model: Model = self._open(run.spec.model, sweep, kind)
+            model: Model = self._open(run.spec.model, sweep, _KINDS[type(run)])
             _refuse_other_options(claimed, model.engine_options())
             if isinstance(run, EditRun):
                 refuse_other_reference(self._store, run, claimed.run_id, sweep.reference)

@@ -17,6 +17,7 @@ from harness import composition, options, plugin_file
 from harness.composition import Part
 from harness.errors import UnknownName, UsageError
 from harness.options import Options
+from harness.protocols.adapt.method import TestTimeMethod, Wrapper
 from harness.protocols.edit.method import ModelEditor
 from harness.protocols.edit.surgery import GradientSurgery
 from harness.protocols.stream.method import Agent, Memory, MethodPair
@@ -55,6 +56,14 @@ RULES = {
         "none",
         {"editor": ModelEditor, "surgery": GradientSurgery},
         "npo+gu",
+    ),
+    "adapt": Rule(
+        "adapter",
+        "wrapper",
+        "source",
+        "none",
+        {"adapter": TestTimeMethod, "wrapper": Wrapper},
+        "tent+panda",
     ),
 }
 

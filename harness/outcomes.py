@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+import threading
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,3 +64,15 @@ def run_title(run: PlannedRun) -> str:
     if spec.seed:
         extras.append(f"seed {spec.seed}")
     return " ".join([spec.label, *extras])
+
+
+async def in_thread(work: Callable[[threading.Event], None]) -> None:
+    """Run blocking work in a thread; when cancelled, ask it to stop and wait until it has."""
+    stop = threading.Event()
+    thread = asyncio.ensure_future(asyncio.to_thread(work, stop))
+    try:
+        await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait([thread])
+        raise

@@ -23,7 +23,9 @@ from harness.models.base import ModelKind, ModelRequest
 from harness.models.causal import CausalLMModel
 from harness.models.ceilings import Ceilings, Price, price_of, read_prices, seconds
 from harness.models.chat import ChatModel, Sampling
+from harness.models.classifiers import ClassifierModel
 from harness.models.embedders import RankingModel
+from harness.protocols.adapt.task import AdaptTask
 from harness.protocols.edit.task import EditTask
 from harness.protocols.stream.task import StreamTask
 from harness.protocols.stream.types import Item
@@ -36,6 +38,7 @@ _BASES = {
     ModelKind.CHAT: ChatModel,
     ModelKind.EMBEDDER: RankingModel,
     ModelKind.CAUSAL_LM: CausalLMModel,
+    ModelKind.CLASSIFIER: ClassifierModel,
 }
 
 ModelOpener = Callable[[str, Sweep, ModelKind], Any]
@@ -99,11 +102,13 @@ class Plan:
     sweep: Sweep
     runs: tuple[PlannedRun, ...]
     clusters: int
-    """Independent units of a run: streams, authors, documents."""
+    """Independent units of a run."""
     comparisons: int
     """Methods that are compared with the task's baseline."""
     prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
     """What models cost."""
+    unit: str = "streams"
+    """What they are: streams, authors, photographs."""
     notes: tuple[str, ...] = ()
     """What the user should know before anything runs."""
 
@@ -136,6 +141,10 @@ def expand(sweep: Sweep, opener: ModelOpener | None = None) -> Plan:
         UsageError: something is wrong for every run.
     """
     task = open_task(sweep)
+    if isinstance(task, AdaptTask):
+        from harness.adapting.plan import expand_adaptations
+
+        return expand_adaptations(task, sweep, opener or open_model)
     if isinstance(task, EditTask):
         from harness.editing.plan import expand_edits
 
@@ -187,7 +196,7 @@ def _expand_streams(task: StreamTask, sweep: Sweep, opener: ModelOpener) -> Plan
     return Plan(sweep, mine, clusters, len(compared), prices)
 
 
-def open_task(sweep: Sweep) -> StreamTask | EditTask:
+def open_task(sweep: Sweep) -> StreamTask | EditTask | AdaptTask:
     """Load the task of a sweep with its options and check what it needs."""
     if sweep.task.startswith(plugin_file.PREFIX):
         task_type, class_name, path = plugin_file.load(sweep.task, "task")
@@ -195,7 +204,9 @@ def open_task(sweep: Sweep) -> StreamTask | EditTask:
             raise UsageError(f"task '{sweep.task}': there is no class {class_name} in {path}.")
     else:
         task_type = find(Kind.TASK, sweep.task).load()
-    if not (isinstance(task_type, type) and issubclass(task_type, StreamTask | EditTask)):
+    if not (
+        isinstance(task_type, type) and issubclass(task_type, StreamTask | EditTask | AdaptTask)
+    ):
         raise UsageError(f"task '{sweep.task}' follows no protocol that this version knows.")
     if inspect.isabstract(task_type):
         missing = ", ".join(sorted(task_type.__abstractmethods__))
@@ -263,6 +274,33 @@ def order_streams(items: Sequence[Item], order: str) -> tuple[tuple[str, tuple[I
                 key=lambda one: (one.difficulty is None, sign * (one.difficulty or 0.0)),
             )
     return tuple((stream_id, tuple(members)) for stream_id, members in streams.items())
+
+
+def refuse_what_means_nothing(sweep: Sweep, kind: str) -> None:
+    """Refuse flags of model servers for a protocol that computes in this process.
+
+    Raises:
+        UsageError: one is given.
+    """
+    given: dict[str, Any] = {
+        "-M": sweep.sampling,
+        "--max-tokens-total": sweep.max_tokens_total,
+        "--max-cost": sweep.max_cost,
+        "--max-time": sweep.max_time,
+        "--base-url": sweep.base_url,
+        "--cache": sweep.cache,
+        "--prices": sweep.prices,
+        "--data-seed": sweep.data_seed,
+        "--embedder": sweep.embedder != Sweep.model_fields["embedder"].default,
+        "--max-in-flight": sweep.max_in_flight != Sweep.model_fields["max_in_flight"].default,
+    }
+    for flag, value in given.items():
+        if value:
+            raise UsageError(
+                f"{flag} means nothing to {kind}, which computes in this process; leave it out."
+            )
+    if sweep.orders() != ("native",):
+        raise UsageError(f"--order means nothing to {kind}; leave it out.")
 
 
 def _items(task: StreamTask, sweep: Sweep) -> Sequence[Item]:

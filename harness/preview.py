@@ -61,7 +61,9 @@ async def previews(plan: Plan) -> list[Preview]:
     found = list[Preview]()
     for run in plan.runnable:
         if not isinstance(run, StreamRun):
-            raise UsageError("--preview shows prompts, and an edit task has none; leave it out.")
+            raise UsageError(
+                f"--preview shows prompts, and task '{run.spec.task}' has none; leave it out."
+            )
         found.append(await _preview(run))
     return found
 

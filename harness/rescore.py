@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from harness.errors import HarnessError, StorageError, UsageError
 from harness.models.base import Ability, ModelKind
@@ -313,15 +313,15 @@ def _planned(spec: Path, row: Mapping[str, Any]) -> StreamRun:
     run_id = row["run_id"]
     if not spec.is_file():
         raise UsageError(f"{spec} is missing, which says what run {run_id} was; restore it.")
+    if row["protocol"] != StreamTask.protocol:
+        raise UsageError(
+            f"run {run_id} is of protocol {row['protocol']}, whose scores are made of what a model "
+            "gave; run its command again, which scores with the current code."
+        )
     runs = expand(read_sweep({}, spec), _unasked).runs
     if len(runs) != 1:
         raise UsageError(f"{spec} is of {len(runs)} runs, not of run {run_id} alone; restore it.")
-    planned = runs[0]
-    if not isinstance(planned, StreamRun):
-        raise UsageError(
-            f"run {run_id} edited a model, and its score is made of what the model gave; run its "
-            "command again, which scores with the current code."
-        )
+    planned = cast("StreamRun", runs[0])
     if planned.spec.task_version != row["task_version"]:
         was, now = row["task_version"], planned.spec.task_version
         _again(spec, f"run {run_id} is of version {was} of {row['task']}, which is {now} now")

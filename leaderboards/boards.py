@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from harness.errors import UnknownName, UsageError
 from harness.registry import Kind, find, registered
+from harness_leaderboards.adapt.boards import AdaptBoard
 from harness_leaderboards.edits.boards import EditBoard
 
 MAIN_COLUMNS = (
@@ -57,7 +58,7 @@ class Board:
     worst: float = 0.0
 
 
-AnyBoard = Board | EditBoard
+AnyBoard = Board | EditBoard | AdaptBoard
 
 EVO_MEMORY = Board(name="evo-memory", task="evo-memory")
 
@@ -122,7 +123,7 @@ def _default(task: str) -> Board:
 
 def _load(name: str) -> AnyBoard:
     board = find(Kind.BOARD, name).load()
-    if not isinstance(board, Board | EditBoard):
+    if not isinstance(board, Board | EditBoard | AdaptBoard):
         raise UsageError(
             f"board '{name}' is a {type(board).__name__}, not a Board; mend the package that "
             "registers it."

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from harness.results.store import ResultsStore
     from harness_leaderboards.boards import AnyBoard
-    from harness_leaderboards.edits.model import EditLeaderboard
-    from harness_leaderboards.model import Leaderboard
+    from harness_leaderboards.render.page import AnyLeaderboard
 
 _WIDTH = 120
 """Columns where the output is no terminal."""
@@ -69,11 +68,15 @@ def leaderboard(
         raise typer.Exit(1)
 
 
-def _build(board: AnyBoard, store: ResultsStore) -> Leaderboard | EditLeaderboard:
+def _build(board: AnyBoard, store: ResultsStore) -> AnyLeaderboard:
+    from harness_leaderboards.adapt.boards import AdaptBoard
+    from harness_leaderboards.adapt.build import build_adapt
     from harness_leaderboards.build import build
     from harness_leaderboards.edits.boards import EditBoard
     from harness_leaderboards.edits.build import build_edits
 
+    if isinstance(board, AdaptBoard):
+        return build_adapt(board, store)
     return build_edits(board, store) if isinstance(board, EditBoard) else build(board, store)
 
 
@@ -104,7 +107,7 @@ def _chosen(names: list[str], store: ResultsStore) -> list[AnyBoard]:
     return chosen
 
 
-def _print(built: Iterable[Leaderboard | EditLeaderboard], details: bool) -> None:
+def _print(built: Iterable[AnyLeaderboard], details: bool) -> None:
     from rich.console import Console
 
     from harness_leaderboards.render.terminal import print_leaderboard

@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ResultsError
+from harness_leaderboards.adapt.export import adapt_table
+from harness_leaderboards.adapt.model import AdaptLeaderboard
 from harness_leaderboards.edits.export import edit_table
 from harness_leaderboards.edits.model import EditLeaderboard
 from harness_leaderboards.model import Gain, Leaderboard, Row, Section
 from harness_leaderboards.render.markdown import markdown
+from harness_leaderboards.render.page import AnyLeaderboard
 
 
-def write(board: Leaderboard | EditLeaderboard, folder: Path) -> tuple[Path, Path]:
+def write(board: AnyLeaderboard, folder: Path) -> tuple[Path, Path]:
     """Write ``NAME.parquet`` and ``NAME.md``.
 
     Raises:
@@ -32,7 +35,9 @@ def write(board: Leaderboard | EditLeaderboard, folder: Path) -> tuple[Path, Pat
 
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", board.board.name).lstrip(".") or "board"
     buffer = pa.BufferOutputStream()
-    if isinstance(board, EditLeaderboard):
+    if isinstance(board, AdaptLeaderboard):
+        table = adapt_table(board)
+    elif isinstance(board, EditLeaderboard):
         table = edit_table(board)
     else:
         table = pa.Table.from_pylist(rows_of(board), schema())
@@ -50,7 +55,7 @@ def write(board: Leaderboard | EditLeaderboard, folder: Path) -> tuple[Path, Pat
     return tables, text
 
 
-def as_json(boards: Sequence[Leaderboard | EditLeaderboard]) -> str:
+def as_json(boards: Sequence[AnyLeaderboard]) -> str:
     """All boards as one JSON document."""
     return json.dumps([asdict(board) for board in boards], indent=2, allow_nan=False)
 

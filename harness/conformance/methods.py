@@ -1,4 +1,4 @@
-"""What every method has to keep, tried on a toy: a stream through the real engine, or an edit."""
+"""What every method has to keep, tried on a toy: streams, edits, adaptations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from harness.conformance.adapt import check_adapter
 from harness.conformance.edits import check_editor
 from harness.conformance.toy import CANARY, ToyModel, ToyTask
 from harness.errors import HarnessError, UnknownName
@@ -54,6 +55,8 @@ def _check(method: Method) -> list[str]:
         return findings
     if method.protocol == "edit":
         return [*check_editor(method)]
+    if method.protocol == "adapt":
+        return [*check_adapter(method)]
     findings += asyncio.run(_hooks(method))
     return findings or [*_plays(method)]
 

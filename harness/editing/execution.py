@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.editing.attacks import beyond_relearned
-from harness.editing.checkpoints import Checkpoints
 from harness.editing.past import EditPast
 from harness.editing.plan import FINAL, EditRun, Look
 from harness.editing.reference import Reference, final_results
@@ -39,9 +38,10 @@ from harness.models.causal import CausalLMModel
 from harness.protocols.edit.causal import CausalLM
 from harness.protocols.edit.method import Diverged
 from harness.protocols.edit.task import ProbeResult
+from harness.results.checkpoints import Checkpoints
 from harness.results.schema import RunStatus, SampleRecord, Status
 from harness.results.store import Attempt, ResultsStore
-from harness.runner import journal_summary, run_row, save_spec
+from harness.runner import journal_summary, peak_memory, run_row, save_spec
 from harness.sweep import Sweep
 
 
@@ -218,7 +218,7 @@ class EditExecution:
             "kind": "steps",
             "request": request,
             "reports": [[step, dict(report)] for step, report in reports],
-            "peak_memory_bytes": _peak_memory(),
+            "peak_memory_bytes": peak_memory(),
         }
         self._journal.append(record)
         self.past.keep_steps(record)
@@ -265,16 +265,3 @@ def _means(reports: Sequence[Mapping[str, float]]) -> dict[str, float]:
         if all(map(math.isfinite, values)):
             found[f"step_{name}"] = sum(values) / len(values)
     return dict(sorted(found.items()))
-
-
-def _peak_memory() -> int:
-    """Most memory that was in use: of the GPU where there is one, else of the process."""
-    import resource
-    import sys
-
-    import torch
-
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

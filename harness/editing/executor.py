@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +18,7 @@ from harness.errors import InfrastructureError, StorageError
 from harness.models.base import Host, ModelIdentity, ModelKind
 from harness.models.causal import CausalLMModel
 from harness.models.in_process import InProcessLM
-from harness.outcomes import Progress, RunOutcome, run_title
+from harness.outcomes import Progress, RunOutcome, in_thread, run_title
 from harness.plan import ModelOpener
 from harness.protocols.edit.causal import CausalLM
 from harness.protocols.edit.language_model import LanguageModel
@@ -93,7 +92,7 @@ async def _run(
     loop = asyncio.get_running_loop()
     try:
         try:
-            await _in_thread(
+            await in_thread(
                 lambda stop: execution.play(_backend(run, host, loop), say, on_sample, stop)
             )
         except StorageError:
@@ -114,18 +113,6 @@ async def _run(
         score=dict(row["metrics"]).get("score"),
         note=problems[0] if problems else "",
     )
-
-
-async def _in_thread(work: Callable[[threading.Event], None]) -> None:
-    """Run blocking work in a thread; when cancelled, ask it to stop and wait until it has."""
-    stop = threading.Event()
-    thread = asyncio.ensure_future(asyncio.to_thread(work, stop))
-    try:
-        await asyncio.shield(thread)
-    except asyncio.CancelledError:
-        stop.set()
-        await asyncio.wait([thread])
-        raise
 
 
 def _backend(run: EditRun, host: Host, loop: asyncio.AbstractEventLoop) -> Serve:

@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 from harness.data import content_hash
 from harness.errors import HarnessError, UsageError
 from harness.methods import Method, resolve
 from harness.models.base import ModelKind, ModelRequest
 from harness.models.causal import CausalLMModel
-from harness.plan import ModelOpener, Plan, PlannedRun, task_name
+from harness.plan import ModelOpener, Plan, PlannedRun, refuse_what_means_nothing, task_name
 from harness.protocols.edit.data import EditData
 from harness.protocols.edit.method import ModelEditor
 from harness.protocols.edit.task import Depth, EditTask, EvalBackend, Probe
@@ -87,7 +86,7 @@ def expand_edits(task: EditTask, sweep: Sweep, opener: ModelOpener) -> Plan:
     Raises:
         UsageError: something is wrong for every run.
     """
-    _refuse_what_means_nothing(sweep)
+    refuse_what_means_nothing(sweep, "an edit task")
     methods = [resolve(text, "edit") for text in sweep.method or task.default_methods]
     names = sweep.model or (task.default_model,)
     models: dict[str, CausalLMModel] = {
@@ -243,26 +242,3 @@ def _reason(task: EditTask, method: Method, model: CausalLMModel, world: _World)
             "combines models at inference time, which vLLM cannot serve; leave --eval-backend out"
         )
     return ""
-
-
-def _refuse_what_means_nothing(sweep: Sweep) -> None:
-    given: dict[str, Any] = {
-        "-M": sweep.sampling,
-        "--max-tokens-total": sweep.max_tokens_total,
-        "--max-cost": sweep.max_cost,
-        "--max-time": sweep.max_time,
-        "--base-url": sweep.base_url,
-        "--cache": sweep.cache,
-        "--prices": sweep.prices,
-        "--data-seed": sweep.data_seed,
-        "--embedder": sweep.embedder != Sweep.model_fields["embedder"].default,
-        "--max-in-flight": sweep.max_in_flight != Sweep.model_fields["max_in_flight"].default,
-    }
-    for flag, value in given.items():
-        if value:
-            raise UsageError(
-                f"{flag} means nothing to an edit task, which computes in this process; leave it "
-                "out."
-            )
-    if sweep.orders() != ("native",):
-        raise UsageError("--order means nothing to an edit task; leave it out.")

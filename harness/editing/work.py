@@ -225,7 +225,7 @@ class _Progress:
 
     def resume(self) -> State | None:
         """The last checkpoint's state."""
-        return self._execution.checkpoints.load(self._request)
+        return self._execution.checkpoints.load(f"request-{self._request + 1}")
 
     def step(self, step: int, report: Mapping[str, float]) -> None:
         """Note a step."""
@@ -248,7 +248,7 @@ class _Progress:
             )
         # What the steps were like comes first: a step that is saved is not made again.
         self.flush()
-        self._execution.checkpoints.save(self._request, state())
+        self._execution.checkpoints.save(f"request-{self._request + 1}", state())
         self._work.evaluate(model, look)
 
     def flush(self) -> None:

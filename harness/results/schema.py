@@ -133,6 +133,7 @@ def tables() -> Tables:
         *[("engine_settings", text), ("engine_options", text), ("batch_invariant", pa.bool_())],
         *[("paid_input_tokens", count), ("paid_output_tokens", count), ("rescored_from", text)],
         ("method_code_hash", text),
+        ("protocol_settings", text),
     ]
     samples = [
         *keys,

@@ -8,16 +8,14 @@ from __future__ import annotations
 import re
 
 from harness.text import clean
-from harness_leaderboards.edits.model import EditLeaderboard
-from harness_leaderboards.model import Leaderboard
-from harness_leaderboards.render.page import page_of
+from harness_leaderboards.render.page import AnyLeaderboard, page_of
 from harness_leaderboards.render.tables import TextTable
 
 _MARKUP = re.compile(r"([\\`*_\[\]|~#])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def markdown(board: Leaderboard | EditLeaderboard) -> str:
+def markdown(board: AnyLeaderboard) -> str:
     """Write a board."""
     page = page_of(board)
     parts = [f"# Leaderboard {escape(page.title)}"]

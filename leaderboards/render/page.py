@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
 
+from harness_leaderboards.adapt import tables as adapt_tables
+from harness_leaderboards.adapt.model import AdaptLeaderboard
 from harness_leaderboards.edits.model import EditLeaderboard
 from harness_leaderboards.edits.tables import details_of as edit_details
 from harness_leaderboards.edits.tables import heading_of as edit_heading
@@ -41,6 +43,9 @@ class Page:
     unranked: TextTable | None
 
 
+AnyLeaderboard = Leaderboard | EditLeaderboard | AdaptLeaderboard
+
+
 @singledispatch
 def page_of(board: Any) -> Page:
     """Lay a built leaderboard out."""
@@ -69,6 +74,20 @@ def _(board: EditLeaderboard) -> Page:
             edit_details(section.setting),
             tuple(main_tables(board, section)),
             tuple(more_tables(board.board, section)),
+        )
+        for section in board.sections
+    )
+    return Page(board.board.name, sections, unranked_table(board.unranked))
+
+
+@page_of.register
+def _(board: AdaptLeaderboard) -> Page:
+    sections = tuple(
+        PageSection(
+            adapt_tables.heading_of(board, section),
+            adapt_tables.details_of(section.setting),
+            tuple(adapt_tables.main_tables(board, section)),
+            tuple(adapt_tables.more_tables(board.board, section)),
         )
         for section in board.sections
     )

@@ -14,7 +14,7 @@ WORK = "harness.editing.work"
 METHODS = ("--method", "retrain", "--method", "npo+gu:rank=2")
 EVERY = ("-T", "attacks=quantise8", "-T", "keep_weights=true")
 
-SAVE = ("harness.editing.checkpoints", "Checkpoints", "save")
+SAVE = ("harness.results.checkpoints", "Checkpoints", "save")
 MOMENTS = {
     "while the reference is evaluated": Moment(EXECUTION, "EditExecution", "keep", 7),
     "in the first step": Moment(WORK, "_Progress", "step", 1),

@@ -1,4 +1,4 @@
-"""Saved states of an unfinished edit: the newest of each request, written whole or not at all."""
+"""Saved states of an unfinished run: the newest under each name, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def save(self, request: int, state: Mapping[str, Any]) -> None:
+    def save(self, name: str, state: Mapping[str, Any]) -> None:
         """Write a state in place of the one before it.
 
         Raises:
@@ -29,7 +29,7 @@ class Checkpoints:
         """
         import torch
 
-        path = self._path(request)
+        path = self._path(name)
         fresh = path.with_suffix(".new")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -42,8 +42,8 @@ class Checkpoints:
                 "command again, it goes on from the one before."
             ) from error
 
-    def load(self, request: int) -> Mapping[str, Any] | None:
-        """The newest state of a request; None where there is none.
+    def load(self, name: str) -> Mapping[str, Any] | None:
+        """The newest state of a name; None where there is none.
 
         Raises:
             StorageError: it is damaged.
@@ -52,7 +52,7 @@ class Checkpoints:
 
         import torch
 
-        path = self._path(request)
+        path = self._path(name)
         if not path.is_file():
             return None
         # Only tensors and plain values are read: a file cannot run code.
@@ -61,12 +61,12 @@ class Checkpoints:
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise StorageError(
                 f"the checkpoint {path} is damaged ({type(error).__name__}); remove it and run the "
-                "same command again: the edit begins anew, its evaluations are kept."
+                "same command again, which begins anew and keeps what was found."
             ) from error
 
     def clear(self) -> None:
         """Remove all."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _path(self, request: int) -> Path:
-        return self._folder / f"request-{request + 1}.pt"
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.pt"

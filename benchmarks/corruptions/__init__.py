@@ -1,0 +1,1 @@
+"""What image corruptions cost, beside a peer: ``python -m benchmarks.corruptions``."""

@@ -1,0 +1,1 @@
+"""Runs of the adapt protocol: planned, fed with images, executed with saved states, published."""

@@ -1,0 +1,161 @@
+"""One adapt run: its journal, its saved states, its tables."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import CancelledError
+from datetime import UTC, datetime
+from typing import Any
+
+from harness.adapting.past import AdaptPast
+from harness.adapting.plan import AdaptRun, open_method
+from harness.adapting.work import OnSample, Say, Work, out_of_memory
+from harness.errors import HarnessError, InfrastructureError, MethodError, StorageError, UsageError
+from harness.models.base import ModelIdentity
+from harness.models.classifiers import ClassifierModel
+from harness.results.checkpoints import Checkpoints
+from harness.results.schema import RunStatus, SampleRecord, Status
+from harness.results.store import Attempt, ResultsStore
+from harness.runner import journal_summary, peak_memory, run_row, save_spec
+from harness.sweep import Sweep
+
+_OUT_OF_MEMORY = (
+    "the device ran out of memory; take a smaller -T batch_size and run the same command again"
+)
+
+
+class AdaptExecution:
+    """One run on its way from the plan to the tables.
+
+    Raises:
+        UsageError: the run was begun with another model, and two would be mixed.
+    """
+
+    def __init__(
+        self,
+        run: AdaptRun,
+        attempt: Attempt,
+        store: ResultsStore,
+        sweep: Sweep,
+        model: ClassifierModel,
+        identity: ModelIdentity,
+    ) -> None:
+        self.run = run
+        self.run_id = attempt.run_id
+        self.model = model
+        self._journal = attempt.journal
+        self._code_hash = attempt.code_hash
+        self._store = store
+        self._identity = identity
+        self.past = AdaptPast.read(attempt.journal)
+        """What is there."""
+        self.checkpoints = Checkpoints(store.artifacts(self.run_id) / "checkpoints")
+        """Saved states."""
+        self._began = time.perf_counter()
+        engine = [[identity.id, identity.revision, identity.engine, identity.engine_version]]
+        if not self.past.started_at:
+            self.past.started_at = datetime.now(UTC).isoformat()
+            summary = journal_summary(run, self._code_hash, self.past.started_at)
+            self._journal.append({"kind": "run", "summary": summary})
+            save_spec(run, sweep, store.artifacts(self.run_id))
+        elif self.past.engine and self.past.engine != engine:
+            raise UsageError(
+                f"run {self.run_id} was begun with {' '.join(self.past.engine[0])} and would go "
+                f"on with {' '.join(engine[0])}; take the same again, or --fresh."
+            )
+        if not self.past.engine:
+            self._journal.append({"kind": "engine", "engine": engine})
+
+    def play(self, say: Say, on_sample: OnSample, stop: threading.Event) -> None:
+        """Adapt to what remains of the stream.
+
+        What the method breaks becomes ``failed`` rows, what the machine breaks ``error`` rows.
+
+        Raises:
+            CancelledError: `stop` was set; what is done is kept.
+            UsageError: the model or the data do not fit the method.
+            StorageError: results can no longer be written.
+        """
+        if len(self.past.finished) == self.run.n_samples and self.past.counted:
+            return
+        work = Work(self, say, on_sample, stop)
+        try:
+            work.do()
+        except (CancelledError, StorageError, UsageError):
+            raise
+        except MethodError as error:
+            cause = error if error.__cause__ is None else error.__cause__
+            work.close(Status.FAILED, type(cause).__name__, str(error))
+        except InfrastructureError as error:
+            work.close(Status.ERROR, type(error).__name__, str(error))
+        except HarnessError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the one place that turns it into rows
+            # No method is to blame for what breaks while a model is loaded or images are made.
+            if out_of_memory(error):
+                work.close(Status.ERROR, "OutOfMemory", _OUT_OF_MEMORY)
+            else:
+                reason = f"{type(error).__name__}: {error}"
+                work.close(Status.ERROR, type(error).__name__, reason)
+
+    def publish(self) -> dict[str, Any]:
+        """Write the tables; returns the run's row."""
+        self._store.write_tables(self.run_id, self.run.spec.task, self._records())
+        row = self._row()
+        if row["status"] == RunStatus.COMPLETE:
+            # Before the row, which ends all interest in the run: a kill leaves no states behind.
+            self.checkpoints.clear()
+        self._store.commit(row, self._journal)
+        return row
+
+    def keep(self, record: SampleRecord) -> None:
+        """Journal an image."""
+        offset = self._journal.append({"kind": "sample", "record": record.as_json()})
+        self.past.keep(record, offset)
+
+    def keep_stats(self, stats: Mapping[str, float], *, final: bool = False) -> None:
+        """Journal what the method did so far, or finally."""
+        self.past.stats = {**stats, "peak_memory_bytes": float(peak_memory())}
+        self.past.counted = final
+        self._journal.append({"kind": "stats", "stats": self.past.stats, "final": final})
+
+    def _axes(self) -> dict[str, Any]:
+        """How the method works with the stream, as far as no option of the task says it."""
+        method, wrapper = open_method(self.run.method)
+        return {
+            "order": method.order,
+            "adapts": method.adapts,
+            "source_images": max(one.requires().source_images for one in (method, wrapper)),
+        }
+
+    def _records(self) -> Iterator[SampleRecord]:
+        """Rows in the order of the stream, one at a time out of the journal."""
+        for stage in self.run.stages:
+            for picture in stage.pictures:
+                key = (picture.sample_id, picture.repeat, stage.checkpoint)
+                if key in self.past.kept:
+                    found = self._journal.record_at(self.past.kept[key].offset)
+                    yield SampleRecord.read(found["record"])
+
+    def _row(self) -> dict[str, Any]:
+        count = Counter(one.status for one in self.past.kept.values())
+        summary = self.run.task.summarise(self._records())
+        work = {name: self.past.stats.get(f"images_{name}") for name in ("forward", "backward")}
+        done = count[Status.OK] + count[Status.FAILED]
+        each = {f"{k}s_per_image": v / done for k, v in work.items() if v is not None and done}
+        return {
+            **run_row(self.run, self.run_id, self._code_hash, self._identity, count),
+            "started_at": datetime.fromisoformat(self.past.started_at),
+            "wall_s": time.perf_counter() - self._began,
+            "input_tokens": 0,
+            "output_tokens": 0,
+            "paid_input_tokens": 0,
+            "paid_output_tokens": 0,
+            "metrics": list({**summary.metrics, **self.past.stats, **each}.items()),
+            "engine_settings": "{}",
+            "protocol_settings": json.dumps(self._axes(), sort_keys=True),
+        }

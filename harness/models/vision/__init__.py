@@ -1,0 +1,1 @@
+"""Image classifiers: the embedded one, timm's, the hub's, and CLIP."""

@@ -1,0 +1,1 @@
+"""Boards of adapt tasks: accuracy under shift, calibration, what adapting costs."""

@@ -1,0 +1,183 @@
+"""The tables of an adapt board: accuracy and gain, corruption by corruption, costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from harness_leaderboards.adapt.boards import AdaptBoard
+from harness_leaderboards.adapt.model import (
+    AdaptLeaderboard,
+    AdaptRow,
+    AdaptSection,
+    AdaptSetting,
+)
+from harness_leaderboards.render.headings import differing, differing_options
+from harness_leaderboards.render.numbers import (
+    NOT_KNOWN,
+    amount,
+    interval,
+    number,
+    probability,
+    signed_interval,
+)
+from harness_leaderboards.render.tables import TextTable
+
+_HASH = 8
+_COUNTS = ("updates", "selected", "resets", "resets_of_stream", "images_per_second")
+
+
+def heading_of(board: AdaptLeaderboard, section: AdaptSection) -> str:
+    """The setting in a few words, and what tells it from others of the same subset and model."""
+    setting = section.setting
+    parts = [setting.subset, setting.model]
+    if setting.sample_limit is not None:
+        parts.append(f"{setting.sample_limit} photographs")
+    rest = [
+        other.setting
+        for other in board.sections
+        if (other.setting.subset, other.setting.model) == (setting.subset, setting.model)
+    ]
+    parts += [
+        *differing_options(setting.task_options, [one.task_options for one in rest]),
+        *differing("model", setting.model_id, [one.model_id for one in rest]),
+        *differing(
+            "revision", setting.model_revision[:_HASH], [one.model_revision[:_HASH] for one in rest]
+        ),
+        *differing("task version", setting.task_version, [one.task_version for one in rest]),
+        *differing(
+            "data", setting.content_hash[:_HASH], [one.content_hash[:_HASH] for one in rest]
+        ),
+    ]
+    return ", ".join(parts)
+
+
+def details_of(setting: AdaptSetting) -> str:
+    """What had to be equal, in full."""
+    parts = {
+        "model": f"{setting.model_id}@{setting.model_revision}",
+        "task version": setting.task_version,
+        "task options": setting.task_options,
+        "data": setting.content_hash,
+    }
+    return "; ".join(f"{name} {value}" for name, value in parts.items() if value)
+
+
+def main_tables(board: AdaptLeaderboard, section: AdaptSection) -> Iterable[TextTable]:
+    """Accuracy, gain and what else characterises a method."""
+    shown = _present(board.board.figures, section.rows)
+    lines = list[tuple[str, ...]]()
+    for row in section.rows:
+        accuracy = row.accuracy
+        lines.append(
+            (
+                row.method,
+                f"{row.n_scored:,}/{row.n_planned:,}",
+                NOT_KNOWN
+                if accuracy is None
+                else interval(accuracy.mean, accuracy.low, accuracy.high),
+                _gain(row),
+                NOT_KNOWN if row.gain is None else probability(row.gain.p),
+                "" if row.gain is None else str(row.gain.verdict),
+                *(number(row.figures.get(metric)) for metric, _ in shown),
+            )
+        )
+    yield TextTable(
+        title=heading_of(board, section),
+        headers=("method", "n", "accuracy", "gain", "p", "verdict", *(name for _, name in shown)),
+        numeric=(False, True, True, True, True, False, *(True for _ in shown)),
+        rows=tuple(lines),
+        caption=tuple(_caption(board.board, section, [metric for metric, _ in shown])),
+    )
+
+
+def more_tables(board: AdaptBoard, section: AdaptSection) -> Iterable[TextTable]:
+    """Accuracy by corruption and severity, and costs."""
+    yield from _by_corruption(section)
+    shown = _present(board.costs, section.rows)
+    yield TextTable(
+        title="What adapting costs",
+        headers=("method", "adapts", "order", *(name for _, name in shown)),
+        numeric=(False, False, False, *(True for _ in shown)),
+        rows=tuple(
+            (
+                row.method,
+                row.adapts,
+                row.order,
+                *(_cost(metric, row.figures.get(metric)) for metric, _ in shown),
+            )
+            for row in section.rows
+        ),
+        caption=(
+            "overhead: median over batches of the time of a step over that of the source model on "
+            "the same images, measured in the same process. forwards, backwards: images sent "
+            "through the network for each image of the stream. memory: of the GPU where there is "
+            "one, else of the whole process.",
+        ),
+    )
+
+
+def _by_corruption(section: AdaptSection) -> Iterable[TextTable]:
+    cells = dict.fromkeys(name for row in section.rows for name in row.cells)
+    severities = sorted({name.rpartition("/")[2] for name in cells})
+    for severity in severities:
+        names = [name for name in cells if name.rpartition("/")[2] == severity]
+        yield TextTable(
+            title=f"Accuracy by corruption at severity {severity}",
+            headers=("corruption", *(row.method for row in section.rows)),
+            numeric=(False, *(True for _ in section.rows)),
+            rows=tuple(
+                (
+                    name.rpartition("/")[0].replace("_", " "),
+                    *(number(row.cells.get(name)) for row in section.rows),
+                )
+                for name in names
+            ),
+        )
+
+
+def _present(figures: Sequence[tuple[str, str]], rows: Sequence[AdaptRow]) -> list[tuple[str, str]]:
+    return [pair for pair in figures if any(pair[0] in row.figures for row in rows)]
+
+
+def _gain(row: AdaptRow) -> str:
+    gain = row.gain
+    if gain is None:
+        return ""
+    return signed_interval(gain.difference, gain.low, gain.high)
+
+
+def _cost(metric: str, value: float | None) -> str:
+    if value is None:
+        return NOT_KNOWN
+    if metric == "peak_memory_bytes":
+        return amount(value / 1e6)
+    return amount(value) if metric in _COUNTS else number(value)
+
+
+def _caption(board: AdaptBoard, section: AdaptSection, shown: Sequence[str]) -> Iterable[str]:
+    clusters = max((row.accuracy.clusters for row in section.rows if row.accuracy), default=0)
+    seeds = sorted({seed for row in section.rows for seed in row.seeds})
+    yield (
+        f"accuracy: of corrupted images, failed ones counted as wrong, invalid ones left out; 95 % "
+        f"t interval over {clusters} photographs, each of which gives several images. Given these "
+        f"streams: seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}."
+    )
+    yield (
+        f"gain: method - {board.baseline} on the same images. p: two-sided test that swaps the two "
+        "within photographs, adjusted after Holm."
+    )
+    if "mce" in shown:
+        yield (
+            "mCE, rel mCE: ratios to AlexNet's errors (Hendrycks' figures), 1.00 being AlexNet's; "
+            "papers give them in percent."
+        )
+    if "max class" in dict(board.figures).values() and "largest_class_share" in shown:
+        yield (
+            "max class: share of the predictions that name the class predicted most; L1 class: "
+            "distance of predicted from true class shares, 0 to 2."
+        )
+    unpaired = {row.method: row.gain.unpaired for row in section.rows if row.gain}
+    for method, count in unpaired.items():
+        if count:
+            yield f"{method}: {count} images cannot be paired with {board.baseline}'s."
+    yield from section.notes

@@ -1,0 +1,1 @@
+"""Corrupted ImageNet. The task is `harness_tasks.imagenet_c.task`."""
