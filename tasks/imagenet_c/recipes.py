@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import InvalidSample
+from harness.errors import InfrastructureError, InvalidSample
 from harness.protocols.adapt.task import Picture
 from harness_tasks.imagenet_c.corruptions.names import Table
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _RESIZE, _CROP = 256, 224
 """Of ImageNet's evaluation: the shorter side, then the square in the middle."""
+_LEAST = 3
+"""Pixels of a side that every corruption can work with."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,16 @@ class RecipeReader:
         """Pixels, (size, size, 3), uint8.
 
         Raises:
-            InvalidSample: the file is broken, empty or no image.
+            InvalidSample: the file is broken, empty, no image or too small to be corrupted.
+            InfrastructureError: the file cannot be read.
         """
         recipe: Recipe = picture.recipe
         pixels = _row(recipe.path, recipe.row) if recipe.row >= 0 else _file(recipe)
+        if recipe.corruptions and min(pixels.shape[:2]) < _LEAST:
+            height, width = pixels.shape[:2]
+            raise InvalidSample(
+                f"{recipe.image_id} has {width}x{height} pixels, too few to be corrupted"
+            )
         for name, severity in recipe.corruptions:
             pixels = self._corrupted(pixels, recipe.image_id, name, severity)
         if recipe.corruptions and self.jpeg is not None:
@@ -118,21 +126,27 @@ def _row(path: str, row: int) -> Pixels:
 def _file(recipe: Recipe) -> Pixels:
     """An image file as RGB; gray, CMYK and palettes are converted, transparency dropped."""
     import numpy as np
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     path = Path(recipe.path)
     try:
         data = path.read_bytes()
-        if not data:
-            raise InvalidSample(f"{path.name} is empty (0 bytes)")
+    except OSError as error:  # a disk or a network that may be there again later
+        raise InfrastructureError(
+            f"{path} cannot be read ({error.strerror}); see to it and run the same command again"
+        ) from error
+    if not data:
+        raise InvalidSample(f"{path.name} is empty (0 bytes)")
+    try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
-            whole = image.convert("RGB")
-    except InvalidSample:
-        raise
+            # A palette with transparency would warn on its way to RGB.
+            whole = (image.convert("RGBA") if image.mode == "P" else image).convert("RGB")
+    except UnidentifiedImageError as error:
+        raise InvalidSample(f"{path.name} is no image") from error
     # Pillow raises many kinds of errors for broken files.
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidSample(f"{path.name} is broken or no image ({error})") from error
+        raise InvalidSample(f"{path.name} is broken ({error})") from error
     if recipe.crop:
         short = min(whole.size)
         if short != _RESIZE:

@@ -27,6 +27,7 @@ from harness.protocols.task import MetricInfo
 from harness.registry import About, Need
 from harness.results.schema import SampleRecord
 from harness_tasks.imagenet_c import metrics, streams
+from harness_tasks.imagenet_c.corruptions.frost import FrostPictures
 from harness_tasks.imagenet_c.corruptions.names import BENCHMARK, NAMES, SEVERITIES, VERSION, Table
 from harness_tasks.imagenet_c.digits import Digits
 from harness_tasks.imagenet_c.recipes import DIGITS, RecipeReader
@@ -215,6 +216,8 @@ class ImageNetC(AdaptTask):
         if self._digits:
             return Digits.read(classes)
         if not self._published:
+            if chosen.frost is not None and "frost" in chosen.corruptions:
+                FrostPictures.read(chosen.frost)  # what is missing is told before anything runs
             return Folder.read(self._root, classes, crop=self._table is Table.IMAGENET)
         if chosen.setting is Setting.CHANGING:
             raise UsageError(

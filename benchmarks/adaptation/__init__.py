@@ -1,0 +1,1 @@
+"""What does adapting cost? See `__main__`."""
