@@ -36,6 +36,8 @@ class AdaptRun(PlannedRun):
 
     task: AdaptTask
     stages: tuple[Stage, ...]
+    hashed: str
+    """Hash of the pictures, whatever their order."""
 
     @property
     def n_samples(self) -> int:
@@ -65,9 +67,7 @@ class AdaptRun(PlannedRun):
 
     def data_hash(self) -> str:
         """Hash of the planned pictures, whatever their order."""
-        return content_hash(
-            *sorted(f"{p.sample_id}={p.content_hash}" for one in self.stages for p in one.pictures)
-        )
+        return self.hashed
 
 
 def expand_adaptations(task: AdaptTask, sweep: Sweep, opener: ModelOpener) -> Plan:
@@ -87,8 +87,9 @@ def expand_adaptations(task: AdaptTask, sweep: Sweep, opener: ModelOpener) -> Pl
     for name, seed in product(names, sweep.sample_seeds()):
         stages = _stages(task, models[name], sweep, seed)
         clusters = len({one.source_id for stage in stages for one in stage.pictures})
+        hashed = _hash(stages)
         for method in methods:
-            run = _run(task, sweep, method, name, seed, stages)
+            run = _run(task, sweep, method, name, seed, stages, hashed)
             runs.setdefault(run.spec.work_key(), run)
     baseline = resolve(task.baseline, "adapt").canonical()
     compared = {run.spec.method for run in runs.values() if not run.skipped} - {baseline}
@@ -131,6 +132,12 @@ def _stages(task: AdaptTask, model: ClassifierModel, sweep: Sweep, seed: int) ->
     return stages
 
 
+def _hash(stages: Sequence[Stage]) -> str:
+    return content_hash(
+        *sorted(f"{one.sample_id}={one.content_hash}" for stage in stages for one in stage.pictures)
+    )
+
+
 def _run(
     task: AdaptTask,
     sweep: Sweep,
@@ -138,13 +145,18 @@ def _run(
     model_name: str,
     seed: int,
     stages: tuple[Stage, ...],
+    hashed: str,
 ) -> AdaptRun:
     chosen = task.options.differing()
     spec = RunSpec(
         task=task_name(sweep.task),
         task_version=task.version,
         subset=task.subset,
-        task_options={name: value for name, value in chosen.items() if name not in OPERATIONAL},
+        # Data that changed under the same options are other work.
+        task_options={
+            **{name: value for name, value in chosen.items() if name not in OPERATIONAL},
+            "data_hash": hashed,
+        },
         method=method.canonical(),
         label=method.label,
         model=str(ModelRequest.parse(model_name)),
@@ -155,7 +167,7 @@ def _run(
         data_seed=sweep.data_seed,
         sample_seed=seed,
     )
-    return AdaptRun(spec, task, method, stages, skipped=_reason(task, method, stages, seed))
+    return AdaptRun(spec, task, method, stages, hashed, skipped=_reason(task, method, stages, seed))
 
 
 def _reason(task: AdaptTask, method: Method, stages: Sequence[Stage], seed: int) -> str:

@@ -23,6 +23,7 @@ from harness_leaderboards.render.numbers import (
 from harness_leaderboards.render.tables import TextTable
 
 _HASH = 8
+_CE = "ce/"
 _COUNTS = ("updates", "selected", "resets", "resets_of_stream", "images_per_second")
 
 
@@ -93,6 +94,7 @@ def main_tables(board: AdaptLeaderboard, section: AdaptSection) -> Iterable[Text
 def more_tables(board: AdaptBoard, section: AdaptSection) -> Iterable[TextTable]:
     """Accuracy by corruption and severity, and costs."""
     yield from _by_corruption(section)
+    yield from _corruption_errors(section)
     shown = _present(board.costs, section.rows)
     yield TextTable(
         title="What adapting costs",
@@ -131,6 +133,29 @@ def _by_corruption(section: AdaptSection) -> Iterable[TextTable]:
                     *(number(row.cells.get(name)) for row in section.rows),
                 )
                 for name in names
+            ),
+        )
+
+
+def _corruption_errors(section: AdaptSection) -> Iterable[TextTable]:
+    """CE of each corruption, where a run has all its severities."""
+    names = dict.fromkeys(
+        name for row in section.rows for name in row.figures if name.startswith(_CE)
+    )
+    if names:
+        yield TextTable(
+            title="Corruption errors (CE)",
+            headers=("corruption", *(row.method for row in section.rows)),
+            numeric=(False, *(True for _ in section.rows)),
+            rows=tuple(
+                (
+                    name.removeprefix(_CE).replace("_", " "),
+                    *(number(row.figures.get(name)) for row in section.rows),
+                )
+                for name in names
+            ),
+            caption=(
+                "Ratios of summed errors to AlexNet's, 1.00 being AlexNet's; mCE is their mean.",
             ),
         )
 

@@ -193,6 +193,7 @@ def test_tables_show_figures_cells_and_costs(made):
     metrics = {
         *(("accuracy/fog/5", 0.25), ("accuracy/snow/5", 0.75), ("ece", 0.125), ("mce", 0.764)),
         *(("overhead", 1.08), ("forwards_per_image", 1.1), ("peak_memory_bytes", 5e8)),
+        ("ce/fog", 0.912),
     }
     made.run("source", table([(0, 1), (1, 0)]), metrics=dict(metrics))
     made.run("tent+panda", table([(1, 1), (1, 0)]), metrics=dict(metrics))
@@ -201,7 +202,8 @@ def test_tables_show_figures_cells_and_costs(made):
         assert word in text
     assert "95 % t interval over 2 photographs" in text
     assert "Accuracy by corruption at severity 5" in text
-    assert "fog" in text
+    assert "Corruption errors (CE)" in text
+    assert ".91" in text
     assert "| tent+panda |" in markdown(made.board())
 
 
