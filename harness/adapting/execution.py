@@ -125,12 +125,8 @@ class AdaptExecution:
 
     def _axes(self) -> dict[str, Any]:
         """How the method works with the stream, as far as no option of the task says it."""
-        method, wrapper = open_method(self.run.method)
-        return {
-            "order": method.order,
-            "adapts": method.adapts,
-            "source_images": max(one.requires().source_images for one in (method, wrapper)),
-        }
+        method, _ = open_method(self.run.method)
+        return {"order": method.order, "adapts": method.adapts}
 
     def _records(self) -> Iterator[SampleRecord]:
         """Rows in the order of the stream, one at a time out of the journal."""

@@ -71,6 +71,8 @@ class Work:
         self._lost = ""
         """Why it cannot go on at all."""
         self._resets = 0
+        self._seen = 0
+        """Clean images of the source that the method has looked at."""
         self._to_miss = 0
         """Batches that come before the method is ready again, where the stream does not wait."""
         self._recent = deque[Any](maxlen=self._run.task.options.window or 1)
@@ -150,6 +152,7 @@ class Work:
             tensors = self._tensors(images)
             if tensors:
                 found.append(_stack(tensors, self._device))
+                self._seen += len(tensors)
         return found
 
     def _resume(self, method: TestTimeMethod) -> int:
@@ -294,6 +297,7 @@ class Work:
         return {
             **{name: float(value) for name, value in sorted(method.counts.items())},
             "resets_of_stream": float(self._resets),
+            "source_images": float(self._seen),
             "images_forward": float(work.forwards),
             "images_backward": float(work.backwards),
         }

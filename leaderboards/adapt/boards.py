@@ -47,6 +47,7 @@ IMAGENET_C = AdaptBoard(
         ("overhead", "overhead"),
         ("forwards_per_image", "forwards"),
         ("backwards_per_image", "backwards"),
+        ("source_images", "source images"),
         ("updates", "updates"),
         ("selected", "selected"),
         ("resets", "own resets"),

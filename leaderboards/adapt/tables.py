@@ -24,7 +24,14 @@ from harness_leaderboards.render.tables import TextTable
 
 _HASH = 8
 _CE = "ce/"
-_COUNTS = ("updates", "selected", "resets", "resets_of_stream", "images_per_second")
+_COUNTS = (
+    "source_images",
+    "updates",
+    "selected",
+    "resets",
+    "resets_of_stream",
+    "images_per_second",
+)
 
 
 def heading_of(board: AdaptLeaderboard, section: AdaptSection) -> str:
