@@ -21,7 +21,12 @@ from harness_tasks.imagenet_c import formulas
 from harness_tasks.imagenet_c.corruptions.names import BENCHMARK, NAMES, SEVERITIES
 
 _CLEAN = ("clean", "original", "none")
+_CLEAN_KEY = ("clean", 0)
 _ALEXNET = "alexnet"
+
+
+_Accuracies = Mapping[tuple[str, int], float]
+"""By corruption and severity, as they stand in the table."""
 
 
 class Relative(StrEnum):
@@ -106,6 +111,12 @@ def _relative_to(
     if asked is Relative.HENDRYCKS or own is None:
         return formulas.ALEXNET, formulas.ALEXNET_CLEAN, "Hendrycks' AlexNet"
     means = {name: math.fsum(one) / len(one) for name, one in own.errors.items()}
+    for name, mean in means.items():
+        if mean <= (own.clean or 0):
+            raise UsageError(
+                f"the table's AlexNet is no worse under {name} than on clean images, so nothing "
+                "can be relative to it; mend its line, or take -T alexnet=hendrycks."
+            )
     return means, own.clean, "the table's own AlexNet"
 
 
@@ -116,23 +127,31 @@ def _read(path: Path) -> dict[str, _Model]:
         UsageError: it is no such table, or lacks a corruption or a severity.
     """
     try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+        lines = list(enumerate(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()), 1))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path} cannot be read as a table ({error}).") from error
-    lines = [line for line in lines if any(cell.strip() for cell in line)]
+    lines = [(number, line) for number, line in lines if any(cell.strip() for cell in line)]
     if len(lines) < 3:
         raise UsageError(
             f"{path}: a table has a line of corruptions, a line of severities, and a line for each "
             "model."
         )
-    columns = _columns(path, lines[0], lines[1])
-    models = dict[str, _Model]()
-    for line in lines[2:]:
+    (_, names), (_, severities), *rest = lines
+    columns = _columns(path, names, severities)
+    found = dict[str, _Accuracies]()
+    for number, line in rest:
         name = line[0].strip()
-        if name in models:
+        if not name:
+            raise UsageError(f"{path}: line {number} names no model.")
+        if name in found:
             raise UsageError(f"{path}: model '{name}' is there twice.")
-        models[name] = _model(path, name, line, columns)
-    return models
+        if len(line) > len(names):
+            raise UsageError(
+                f"{path}: model '{name}' has {len(line)} cells, and the table {len(names)} columns."
+            )
+        found[name] = _accuracies(path, name, line, columns)
+    most = _most(found)
+    return {name: _model(path, name, values, most) for name, values in found.items()}
 
 
 def _columns(
@@ -144,7 +163,7 @@ def _columns(
         corruption = name.strip().lower().replace(" ", "_")
         if place == 0 or not corruption:
             continue
-        key = ("clean", 0) if corruption in _CLEAN else (corruption, _severity(path, severity))
+        key = _CLEAN_KEY if corruption in _CLEAN else (corruption, _severity(path, severity))
         if key[0] != "clean" and key[0] not in NAMES:
             raise UsageError(
                 f"{path}: column {place + 1} is '{name}', which is no corruption; there are "
@@ -165,37 +184,55 @@ def _columns(
 
 def _severity(path: Path, text: str) -> int:
     try:
-        severity = int(float(text))
+        severity = float(text)
     except ValueError:
         severity = 0
     if severity not in SEVERITIES:
         raise UsageError(f"{path}: the severity '{text}' is not one of 1 to 5.")
-    return severity
+    return int(severity)
 
 
-def _model(
+def _accuracies(
     path: Path, name: str, line: Sequence[str], columns: Mapping[tuple[str, int], int]
-) -> _Model:
+) -> _Accuracies:
+    """The numbers of a line; a clean accuracy may be missing."""
     values = dict[tuple[str, int], float]()
     for key, place in columns.items():
         text = line[place].strip() if place < len(line) else ""
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if key == ("clean", 0) and not text:
+        if key == _CLEAN_KEY and not text:
             continue
-        if not 0 <= value <= 100:
-            raise UsageError(
-                f"{path}: model '{name}' has '{text}' for {key[0]} at severity {key[1]}, which is "
-                "no accuracy."
-            )
-        values[key] = value
-    if max(values.values()) > 1:  # a table in percent
-        values = {key: value / 100 for key, value in values.items()}
+        try:
+            values[key] = float(text)
+        except ValueError:
+            raise _no_accuracy(path, name, key, text) from None
+    return values
+
+
+def _most(models: Mapping[str, _Accuracies]) -> int:
+    """What a perfect accuracy is: 100 in a table in percent, 1 in one of shares.
+
+    The whole table says it: in percent a model that guesses has less than 1 as well.
+    """
+    every = [one for values in models.values() for one in values.values()]
+    return 100 if sum(one > 1 for one in every) > len(every) / 2 else 1
+
+
+def _model(path: Path, name: str, values: _Accuracies, most: int) -> _Model:
+    for key, value in values.items():
+        if not 0 <= value <= most:
+            raise _no_accuracy(path, name, key, f"{value:g}", f" between 0 and {most}")
     errors = {
-        corruption: [1 - values[corruption, severity] for severity in SEVERITIES]
+        corruption: [1 - values[corruption, severity] / most for severity in SEVERITIES]
         for corruption in BENCHMARK
     }
-    clean = values.get(("clean", 0))
-    return _Model(errors, None if clean is None else 1 - clean)
+    clean = values.get(_CLEAN_KEY)
+    return _Model(errors, None if clean is None else 1 - clean / most)
+
+
+def _no_accuracy(
+    path: Path, name: str, key: tuple[str, int], text: str, where: str = ""
+) -> UsageError:
+    return UsageError(
+        f"{path}: model '{name}' has '{text}' for {key[0]} at severity {key[1]}, which is no "
+        f"accuracy{where}."
+    )

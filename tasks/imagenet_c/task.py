@@ -27,7 +27,6 @@ from harness.protocols.task import MetricInfo
 from harness.registry import About, Need
 from harness.results.schema import SampleRecord
 from harness_tasks.imagenet_c import metrics, streams
-from harness_tasks.imagenet_c.corruptions.frost import FrostPictures
 from harness_tasks.imagenet_c.corruptions.names import BENCHMARK, NAMES, SEVERITIES, VERSION, Table
 from harness_tasks.imagenet_c.digits import Digits
 from harness_tasks.imagenet_c.recipes import DIGITS, RecipeReader
@@ -217,6 +216,8 @@ class ImageNetC(AdaptTask):
             return Digits.read(classes)
         if not self._published:
             if chosen.frost is not None and "frost" in chosen.corruptions:
+                from harness_tasks.imagenet_c.corruptions.frost import FrostPictures
+
                 FrostPictures.read(chosen.frost)  # what is missing is told before anything runs
             return Folder.read(self._root, classes, crop=self._table is Table.IMAGENET)
         if chosen.setting is Setting.CHANGING:

