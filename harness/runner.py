@@ -430,16 +430,3 @@ def _delta(record: SampleRecord) -> Delta:
 def _safe(stream_id: str) -> str:
     """A file name that no other stream has."""
     return quote(stream_id, safe="").replace(".", "%2E")
-
-
-def peak_memory() -> int:
-    """Most memory that was in use: of the GPU where there is one, else of the process."""
-    import resource
-    import sys
-
-    import torch
-
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -11,6 +11,7 @@ from concurrent.futures import CancelledError
 from datetime import UTC, datetime
 from typing import Any
 
+from harness import memory
 from harness.adapting.past import AdaptPast
 from harness.adapting.plan import AdaptRun, open_method
 from harness.adapting.work import OnSample, Say, Work, out_of_memory
@@ -20,7 +21,7 @@ from harness.models.classifiers import ClassifierModel
 from harness.results.checkpoints import Checkpoints
 from harness.results.schema import RunStatus, SampleRecord, Status
 from harness.results.store import Attempt, ResultsStore
-from harness.runner import journal_summary, peak_memory, run_row, save_spec
+from harness.runner import journal_summary, run_row, save_spec
 from harness.sweep import Sweep
 
 _OUT_OF_MEMORY = (
@@ -119,7 +120,7 @@ class AdaptExecution:
 
     def keep_stats(self, stats: Mapping[str, float], *, final: bool = False) -> None:
         """Journal what the method did so far, or finally."""
-        self.past.stats = {**stats, "peak_memory_bytes": float(peak_memory())}
+        self.past.stats = {**stats, "peak_memory_bytes": float(memory.peak_bytes())}
         self.past.counted = final
         self._journal.append({"kind": "stats", "stats": self.past.stats, "final": final})
 

@@ -17,6 +17,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness import memory
 from harness.adapting.loader import Image, Loader
 from harness.adapting.past import key_of
 from harness.adapting.plan import Piece, open_method
@@ -80,6 +81,7 @@ class Work:
 
     def do(self) -> None:
         """Everything that remains."""
+        memory.forget_peak()
         self._say("loading the model")
         self._source = self._execution.model.load()
         self._run.task.check_model(self._source)
@@ -147,11 +149,12 @@ class Work:
         batches = [pictures[start : start + size] for start in range(0, len(pictures), size)]
         self._say(f"reading {len(pictures)} source images")
         found = list[Any]()
-        for images in self._loader.batches(batches):
-            self._check()
-            tensors = self._tensors(images)
-            if tensors:
-                found.append(_stack(tensors, self._device))
+        with closing(self._loader.batches(batches)) as made:
+            for images in made:
+                self._check()
+                tensors = self._tensors(images)
+                if tensors:
+                    found.append(_stack(tensors, self._device))
                 self._seen += len(tensors)
         return found
 

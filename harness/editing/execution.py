@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness import memory
 from harness.editing.attacks import beyond_relearned
 from harness.editing.past import EditPast
 from harness.editing.plan import FINAL, EditRun, Look
@@ -41,7 +42,7 @@ from harness.protocols.edit.task import ProbeResult
 from harness.results.checkpoints import Checkpoints
 from harness.results.schema import RunStatus, SampleRecord, Status
 from harness.results.store import Attempt, ResultsStore
-from harness.runner import journal_summary, peak_memory, run_row, save_spec
+from harness.runner import journal_summary, run_row, save_spec
 from harness.sweep import Sweep
 
 
@@ -218,7 +219,7 @@ class EditExecution:
             "kind": "steps",
             "request": request,
             "reports": [[step, dict(report)] for step, report in reports],
-            "peak_memory_bytes": peak_memory(),
+            "peak_memory_bytes": memory.peak_bytes(),
         }
         self._journal.append(record)
         self.past.keep_steps(record)

@@ -13,6 +13,7 @@ from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from harness import memory
 from harness.editing.attacks import attacked
 from harness.editing.plan import Look, open_editor
 from harness.errors import (
@@ -68,7 +69,7 @@ class Work:
     def do(self) -> None:
         """Edit once for each request, evaluate at every look."""
         run, task = self._run, self._run.task
-        _forget_peak_memory()
+        memory.forget_peak()
         editor = open_editor(run.method)
         requests = task.requests(run.seed)
         model = self._start(editor)
@@ -300,14 +301,6 @@ def _record(look: Look, result: ProbeResult, seconds: float, attempt: int) -> Sa
         if result.output or result.prompt
         else {},
     )
-
-
-def _forget_peak_memory() -> None:
-    """Begin anew, so that a run does not answer for the one before it; a process cannot."""
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
 
 
 def out_of_memory(error: BaseException) -> bool:
