@@ -7,6 +7,7 @@ a convolutional network with batch norm, in seconds. Scores are not comparable w
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from collections.abc import Sequence
@@ -137,7 +138,7 @@ class TinyDigits(ClassifierModel):
         """The weights, out of the cache or taught now."""
         import torch
 
-        from harness.models.vision.linear import LinearHead
+        from harness.models.vision.linear import LinearHead, place
 
         path = cache_dir() / "models" / f"tiny-digits-{self._key}.pt"
         module = _network(self.chosen.width, self.chosen.seed)
@@ -149,13 +150,14 @@ class TinyDigits(ClassifierModel):
                 torch.save(module.state_dict(), fresh)
                 os.replace(fresh, path)
             except (OSError, RuntimeError) as error:
-                fresh.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    fresh.unlink()
                 raise StorageError(
                     f"cannot keep the taught model in {path.parent} ({error}); make room or set "
                     "HARNESS_CACHE."
                 ) from error
         module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        module.eval().to(device_of(self.chosen.device))
+        place(module, self.chosen)
         return LinearHead(
             module,
             CLASSES,
@@ -164,7 +166,7 @@ class TinyDigits(ClassifierModel):
             std=(0.5, 0.5, 0.5),
             encoder=module[0],
             head=module[1],
-            late=("0.8.", "0.9."),
+            late=("0.8", "0.9"),
         )
 
     def _teach(self, module: Any) -> None:

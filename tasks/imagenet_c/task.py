@@ -114,6 +114,8 @@ class ImageNetC(AdaptTask):
 
     def __init__(self, options: ImageNetCSettings) -> None:
         super().__init__(options)
+        if not options.corruptions:
+            raise UsageError("corruptions names none; name one or more, or leave it out.")
         for name in options.corruptions:
             if name not in NAMES:
                 raise UsageError(f"there is no corruption '{name}'; there are {', '.join(NAMES)}.")
@@ -172,9 +174,12 @@ class ImageNetC(AdaptTask):
     @property
     def _published(self) -> bool:
         """Whether the images are corrupted already."""
+        asked = self.options.corrupt
         if self._digits:
+            if asked is Corrupt.PUBLISHED:
+                raise UsageError("data=digits has no published corruptions; leave out corrupt=.")
             return False
-        asked, root = self.options.corrupt, self._root
+        root = self._root
         looks = is_arrays(root) or is_official(root)
         if asked is Corrupt.AUTO:
             return looks
@@ -212,6 +217,8 @@ class ImageNetC(AdaptTask):
 
     def _list(self, classes: Sequence[str]) -> Photographs:
         chosen = self.options
+        if chosen.clean_data is not None:
+            self._check_clean_data(chosen.clean_data)
         if self._digits:
             return Digits.read(classes)
         if not self._published:
@@ -231,6 +238,15 @@ class ImageNetC(AdaptTask):
         levels = SEVERITIES if chosen.setting is Setting.GRADUAL else self._severities
         wanted = [(name, level) for name in chosen.corruptions for level in levels]
         return Official.read(root, classes, wanted, chosen.clean_data)
+
+    def _check_clean_data(self, folder: Path) -> None:
+        if not self._published or is_arrays(self._root):
+            raise UsageError(
+                "clean_data belongs to ImageNet-C's folders: photographs that are corrupted as the "
+                "stream runs are there without corruption too, and CIFAR's lie in clean.npy."
+            )
+        if not folder.is_dir():
+            raise MissingData(f"there is no folder {folder}; name one with -T clean_data=.")
 
     def stages(self, classes: Sequence[str], seed: int, limit: int | None) -> Sequence[Stage]:
         """Clean images where there are any, the stream, clean images after it where asked."""

@@ -20,7 +20,9 @@ def names(what):
 
 
 def test_every_list_has_its_rows():
-    assert names("tasks") == {("task", name) for name in ("evo-memory", "imagenet-c", "muse", "tofu", "wmdp")}
+    assert names("tasks") == {
+        ("task", name) for name in ("evo-memory", "imagenet-c", "muse", "tofu", "wmdp")
+    }
     assert {("agent", "react"), ("memory", "exprag"), ("pair", "remem")} <= names("methods")
     assert {("chat", "smollm2"), ("embedder", "bm25")} <= names("models")
     assert names("all") == names("tasks") | names("methods") | names("models")

@@ -16,10 +16,10 @@ def test_peak_is_of_what_was_in_use_since_it_was_forgotten():
     memory.forget_peak()
     before = memory.peak_bytes()
     held = np.ones(MANY)
-    during = memory.peak_bytes()
-    assert during - before > 0.8 * held.nbytes
+    size = held.nbytes
+    assert memory.peak_bytes() - before > 0.8 * size
     del held
-    assert memory.peak_bytes() == during
+    assert memory.peak_bytes() - before > 0.8 * size
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux forgets the peak of a process")

