@@ -200,7 +200,7 @@ class Work:
             self._lost = self._broken = f"reset broke with {type(error).__name__}: {error}"
             return
         self._resets += 1
-        self._broken = ""
+        self._broken, self._to_miss = "", 0
         found = self._model.fingerprint()
         if found != self._fingerprint:
             self._lost = self._broken = (

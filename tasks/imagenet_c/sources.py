@@ -22,8 +22,6 @@ from harness_tasks.imagenet_c.streams import Cell, Photograph
 
 _IMAGES = frozenset({".jpeg", ".jpg", ".png", ".bmp", ".webp", ".ppm"})
 _WORDNET = re.compile(r"n\d{8}")
-CIFAR_ROWS = 10_000
-"""Images of each severity in an array of CIFAR-10-C and CIFAR-100-C."""
 
 
 class Photographs(Protocol):

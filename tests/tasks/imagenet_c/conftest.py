@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import pytest
+from adapt import adapt_cache, write_pictures  # noqa: F401
+
+
+@pytest.fixture
+def pictures():
+    """Writes digits into folders of their classes."""
+    return write_pictures
