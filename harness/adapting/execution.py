@@ -154,5 +154,7 @@ class AdaptExecution:
             "paid_output_tokens": 0,
             "metrics": list({**summary.metrics, **self.past.stats, **each}.items()),
             "engine_settings": "{}",
-            "protocol_settings": json.dumps(self._axes(), sort_keys=True),
+            "protocol_settings": json.dumps(
+                {**self._axes(), "missing": dict(summary.missing)}, sort_keys=True
+            ),
         }

@@ -133,6 +133,8 @@ class Work:
         )
         try:
             method.setup(wrapper.wrap(model, context), context)
+        except UsageError as error:  # of options that only the model could refuse
+            raise MethodError(str(error)) from error
         except (HarnessError, CancelledError):
             raise
         except Exception as error:
@@ -250,7 +252,7 @@ class Work:
             _synchronise(images)
             seconds = time.perf_counter() - began
             found = _checked(given, len(images), len(self._source.classes))
-        except (CancelledError, UsageError, InfrastructureError):
+        except (CancelledError, InfrastructureError):
             raise
         except Exception as error:
             if out_of_memory(error):

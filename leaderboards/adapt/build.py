@@ -208,6 +208,7 @@ def _row(runs: Sequence[_Run], images: _Images) -> tuple[AdaptRow, _Images]:
         reason=images.reason,
         order=str(runs[-1].axes.get("order", "")),
         adapts=str(runs[-1].axes.get("adapts", "")),
+        missing=dict(runs[-1].axes.get("missing", {})),
     )
     return row, images
 

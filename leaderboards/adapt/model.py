@@ -65,6 +65,7 @@ class AdaptRow:
         reason: the first reason of a failure.
         order: whether a batch is predicted before or after the step on it.
         adapts: what is adapted, in words.
+        missing: why metrics are not there, by name.
     """
 
     method: str
@@ -81,6 +82,7 @@ class AdaptRow:
     reason: str
     order: str
     adapts: str
+    missing: Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -208,6 +208,8 @@ def _caption(board: AdaptBoard, section: AdaptSection, shown: Sequence[str]) -> 
             "max class: share of the predictions that name the class predicted most; L1 class: "
             "distance of predicted from true class shares, 0 to 2."
         )
+    missing = {f"{name}: {why}" for row in section.rows for name, why in row.missing.items()}
+    yield from sorted(missing)
     unpaired = {row.method: row.gain.unpaired for row in section.rows if row.gain}
     for method, count in unpaired.items():
         if count:

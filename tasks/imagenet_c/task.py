@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -201,8 +202,21 @@ class ImageNetC(AdaptTask):
         parts = [f"{name}-1-on-the-fly-{VERSION}"]
         parts += [] if self._jpeg is None else [f"jpeg-{self._jpeg}"]
         if "frost" in self.options.corruptions:
-            parts.append("frost-files" if self.options.frost else "frost-stand-in")
+            parts.append(f"frost-{self._frost}")
         return "+".join(parts)
+
+    @cached_property
+    def _frost(self) -> str:
+        """Which pictures frost is cropped from.
+
+        Raises:
+            MissingData: a picture is not in the folder that was named.
+        """
+        if self.options.frost is None:
+            return "stand-in"
+        from harness_tasks.imagenet_c.corruptions.frost import FrostPictures
+
+        return FrostPictures.read(self.options.frost).version
 
     @property
     def _severities(self) -> tuple[int, ...]:
@@ -222,10 +236,6 @@ class ImageNetC(AdaptTask):
         if self._digits:
             return Digits.read(classes)
         if not self._published:
-            if chosen.frost is not None and "frost" in chosen.corruptions:
-                from harness_tasks.imagenet_c.corruptions.frost import FrostPictures
-
-                FrostPictures.read(chosen.frost)  # what is missing is told before anything runs
             return Folder.read(self._root, classes, crop=self._table is Table.IMAGENET)
         if chosen.setting is Setting.CHANGING:
             raise UsageError(

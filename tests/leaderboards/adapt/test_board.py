@@ -69,7 +69,11 @@ class Made:
             "finished_at": WHEN,
             "metrics": list((metrics or {}).items()),
             "protocol_settings": json.dumps(
-                {"order": "predict-then-adapt", "adapts": "norm affine"}
+                {
+                    "order": "predict-then-adapt",
+                    "adapts": "norm affine",
+                    "missing": {"mce": "needs all five severities"},
+                }
             ),
             **row,
         }
@@ -203,6 +207,7 @@ def test_tables_show_figures_cells_and_costs(made):
     assert "95 % t interval over 2 photographs" in text
     assert "Accuracy by corruption at severity 5" in text
     assert "Corruption errors (CE)" in text
+    assert "mce: needs all five severities" in text
     assert ".91" in text
     assert "| tent+panda |" in markdown(made.board())
 
