@@ -273,8 +273,9 @@ def _design_lines(plan: Plan) -> list[str]:
     if plan.comparisons == 0:
         return notes
     smallest = plan.smallest_p()
+    compared = f"{plan.comparisons} comparison" + ("" if plan.comparisons == 1 else "s")
     line = (
-        f"design: {plan.clusters} {plan.unit}, {plan.comparisons} comparisons with the baseline; "
+        f"design: {plan.clusters} {plan.unit}, {compared} with the baseline; "
         f"smallest adjusted p it can reach: {smallest:.2g}"
     )
     if smallest >= ALPHA:

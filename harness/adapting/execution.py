@@ -17,7 +17,7 @@ from harness.adapting.plan import AdaptRun, open_method
 from harness.adapting.work import OnSample, Say, Work, out_of_memory
 from harness.errors import HarnessError, InfrastructureError, MethodError, StorageError, UsageError
 from harness.models.base import ModelIdentity
-from harness.models.classifiers import ClassifierModel
+from harness.protocols.adapt.classifier import Classifier
 from harness.results.checkpoints import Checkpoints
 from harness.results.schema import RunStatus, SampleRecord, Status
 from harness.results.store import Attempt, ResultsStore
@@ -42,12 +42,13 @@ class AdaptExecution:
         attempt: Attempt,
         store: ResultsStore,
         sweep: Sweep,
-        model: ClassifierModel,
+        source: Classifier,
         identity: ModelIdentity,
     ) -> None:
         self.run = run
         self.run_id = attempt.run_id
-        self.model = model
+        self.source = source
+        """The source model, which nothing changes."""
         self._journal = attempt.journal
         self._code_hash = attempt.code_hash
         self._store = store

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.adapting.execution import AdaptExecution
 from harness.adapting.plan import AdaptRun, open_method
@@ -57,7 +58,7 @@ async def execute_adaptations(
         if reason := misfit(run, loaded[name]):
             outcomes[position] = RunOutcome(run, note=f"skipped: {reason}")
             continue
-        execution = AdaptExecution(run, attempt, store, sweep, model, identity)
+        execution = AdaptExecution(run, attempt, store, sweep, loaded[name], identity)
         outcomes[position] = await _run(execution, progress)
     return outcomes
 
@@ -83,6 +84,8 @@ async def _run(execution: AdaptExecution, progress: Progress) -> RunOutcome:
     progress.begin(run_id, title, run.n_samples, execution.past.finished)
 
     def on_sample(record: SampleRecord) -> None:
+        if not record.metrics.get("severity"):
+            record = replace(record, score=None)  # the score is of corrupted images
         if record.status in (Status.FAILED, Status.ERROR) and not problems:
             problems.append(f"{record.sample_id} {record.status}: {record.error}")
         progress.advance(run_id, record)

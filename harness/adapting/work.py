@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+import random
 import threading
 import time
 from collections import deque
@@ -37,7 +38,7 @@ OnSample = Callable[[SampleRecord], None]
 
 _SAVE_EVERY_S = 20.0
 _COMPARE_EVERY = 8
-"""Batches from one comparison of speed with the source model to the next."""
+"""Batches for each of which the source model's time is taken too, on average."""
 _TOP = 5
 _LEAST_LOG = -87.0
 """Least log-probability that is kept: about the least normal float32."""
@@ -74,6 +75,9 @@ class Work:
         self._resets = 0
         self._seen = 0
         """Clean images of the source that the method has looked at."""
+        self._warm = False
+        """Whether the source model has predicted once."""
+        self._setup_s = 0.0
         self._to_miss = 0
         """Batches that come before the method is ready again, where the stream does not wait."""
         self._recent = deque[Any](maxlen=self._run.task.options.window or 1)
@@ -82,16 +86,15 @@ class Work:
     def do(self) -> None:
         """Everything that remains."""
         memory.forget_peak()
-        self._say("loading the model")
-        self._source = self._execution.model.load()
-        self._run.task.check_model(self._source)
+        self._source = self._execution.source
         self._loader = Loader(
             self._run.task.reader(self._run.seed), self._source.size, self._run.task.options.workers
         )
         model = copy.deepcopy(self._source)
         self._fingerprint = model.fingerprint()
         self._model = model
-        method = self._method = self._open(model)
+        method = self._open(model)
+        self._modes = model.modes()
         start = self._resume(method)
         pieces = self._run.pieces
         saved = time.monotonic()
@@ -131,6 +134,7 @@ class Work:
             batch_size=settings.batch_size if settings.window is None else settings.window,
             source_images=self._source_images,
         )
+        began = time.perf_counter()
         try:
             method.setup(wrapper.wrap(model, context), context)
         except UsageError as error:  # of options that only the model could refuse
@@ -141,6 +145,7 @@ class Work:
             if out_of_memory(error):
                 raise
             raise MethodError(f"setup broke with {type(error).__name__}: {error}") from error
+        self._setup_s = time.perf_counter() - began
         return method
 
     def _source_images(self, number: int) -> list[torch.Tensor]:
@@ -203,6 +208,11 @@ class Work:
             return
         self._resets += 1
         self._broken, self._to_miss = "", 0
+        if self._model.modes() != self._modes:
+            self._lost = self._broken = (
+                "reset left layers in another mode (training or evaluation) than setup did; what "
+                "follows would not be comparable"
+            )
         found = self._model.fingerprint()
         if found != self._fingerprint:
             self._lost = self._broken = (
@@ -229,7 +239,7 @@ class Work:
         if single:
             self._recent.extend(tensors)
             tensors = list(self._recent)
-        step = self._step(method, _stack(tensors, self._device), number)
+        step = self._step(method, _stack(tensors, self._device), len(readable), number)
         if step is None:
             for one in readable:
                 self._keep(
@@ -242,13 +252,18 @@ class Work:
         for record in _records(stage, readable, found, step, number):
             self._keep(record)
 
-    def _step(self, method: TestTimeMethod, images: torch.Tensor, number: int) -> _Step | None:
-        """Let the method predict a batch; None if it is broken, with the reason kept."""
+    def _step(
+        self, method: TestTimeMethod, images: torch.Tensor, new: int, number: int
+    ) -> _Step | None:
+        """Let the method predict a batch, of which the last images are new.
+
+        None if the method is broken, with the reason kept.
+        """
         if self._broken:
             return None
         try:
             began = time.perf_counter()
-            given = self._step_or_miss(method, images)
+            given = self._step_or_miss(method, images, new)
             _synchronise(images)
             seconds = time.perf_counter() - began
             found = _checked(given, len(images), len(self._source.classes))
@@ -262,9 +277,9 @@ class Work:
             )
             self._broken = f"{said} (batch {number + 1})"
             return None
-        return _Step(found, seconds, self._source_seconds(images, number))
+        return _Step(found, seconds, self._source_seconds(images[-new:], number))
 
-    def _step_or_miss(self, method: TestTimeMethod, images: torch.Tensor) -> torch.Tensor:
+    def _step_or_miss(self, method: TestTimeMethod, images: torch.Tensor, new: int) -> torch.Tensor:
         """Adapt, or only predict a batch that comes while the method is still at another."""
         if self._to_miss:
             self._to_miss -= 1
@@ -279,7 +294,7 @@ class Work:
                 work.forwards - before.forwards,
                 work.backwards - before.backwards,
             )
-            cost = (forwards + _BACKWARD * backwards) / len(images)
+            cost = (forwards + _BACKWARD * backwards) / new
             self._to_miss = max(0, math.ceil(cost * pace - _ROUNDING) - 1)
         return given
 
@@ -287,14 +302,16 @@ class Work:
         """Seconds that the source model alone takes for these images, now and then."""
         import torch
 
-        if number % _COMPARE_EVERY not in (0, 1):
+        # Drawn, so that a method which works in a rhythm is not met at one beat of it.
+        drawn = random.Random(f"compare/{number}").random() < 1 / _COMPARE_EVERY
+        first, self._warm = not self._warm, True
+        if not (drawn or first or number == 1):
             return None
         began = time.perf_counter()
         with torch.no_grad():
             self._source.head(self._source.features(images)).log_softmax(1)
         _synchronise(images)
-        # The first time warms it up.
-        return time.perf_counter() - began if number % _COMPARE_EVERY else None
+        return None if first else time.perf_counter() - began  # the first time warms it up
 
     def _stats(self, method: TestTimeMethod) -> dict[str, float]:
         """What the method did so far."""
@@ -303,6 +320,7 @@ class Work:
             **{name: float(value) for name, value in sorted(method.counts.items())},
             "resets_of_stream": float(self._resets),
             "source_images": float(self._seen),
+            "setup_seconds": self._setup_s,
             "images_forward": float(work.forwards),
             "images_backward": float(work.backwards),
         }
@@ -413,7 +431,6 @@ def _records(
             "batch": float(number),
         }
         if step.source_seconds is not None:
-            metrics["ms"] = 1000 * step.seconds / together
             metrics["source_ms"] = 1000 * step.source_seconds / together
         yield SampleRecord(
             sample_id=picture.sample_id,

@@ -43,7 +43,6 @@ class _Run:
     label: str
     method: str
     seed: int
-    n_planned: int
     metrics: Mapping[str, float]
     axes: Mapping[str, Any]
 
@@ -53,6 +52,7 @@ class _Image:
     source_id: str
     content_hash: str
     score: float | None
+    failed: bool
 
 
 @dataclass
@@ -62,7 +62,6 @@ class _Images:
     corrupted: dict[Key, _Image]
     n_failed: int = 0
     n_invalid: int = 0
-    n_scored: int = 0
     reason: str = ""
 
 
@@ -108,7 +107,6 @@ def _run(row: Mapping[str, Any]) -> _Run:
         label=row["method"],
         method=row["method_parts"],
         seed=int(row["sample_seed"] or 0),
-        n_planned=int(row["n_planned"]),
         axes=json.loads(row["protocol_settings"] or "{}"),
         metrics={name: value for name, value in row["metrics"].items() if math.isfinite(value)},
     )
@@ -172,10 +170,11 @@ def _images(board: AdaptBoard, store: ResultsStore, runs: Sequence[_Run]) -> _Im
         if one.status == Status.FAILED and not found.reason:
             found.reason = one.error
         score = None if one.score != one.score or one.score is None else float(one.score)
-        found.n_scored += score is not None
         if one.group != _CLEAN and not one.checkpoint:
             key = (one.sample_id, int(one.repeat), seeds[one.run_id])
-            found.corrupted[key] = _Image(one.source_id, one.sample_hash, score)
+            found.corrupted[key] = _Image(
+                one.source_id, one.sample_hash, score, one.status == Status.FAILED
+            )
     return found
 
 
@@ -195,8 +194,8 @@ def _row(runs: Sequence[_Run], images: _Images) -> tuple[AdaptRow, _Images]:
         method=runs[-1].label,
         run_ids=tuple(run.run_id for run in runs),
         seeds=tuple(sorted(run.seed for run in runs)),
-        n_scored=images.n_scored,
-        n_planned=sum(run.n_planned for run in runs),
+        n_scored=len(scored),
+        n_planned=len(images.corrupted),
         n_failed=images.n_failed,
         n_invalid=images.n_invalid,
         accuracy=accuracy,
@@ -213,6 +212,11 @@ def _row(runs: Sequence[_Run], images: _Images) -> tuple[AdaptRow, _Images]:
     return row, images
 
 
+def _same_bytes(one: _Image, other: _Image) -> bool:
+    """Whether two rows are of the same image; one that failed has no bytes to be compared."""
+    return one.failed or other.failed or one.content_hash == other.content_hash
+
+
 def _with_gains(
     board: AdaptBoard, base: _Images, others: Sequence[tuple[AdaptRow, _Images]]
 ) -> list[AdaptRow]:
@@ -224,10 +228,15 @@ def _with_gains(
             for key, one in images.corrupted.items()
             if key in base.corrupted
             and None not in (one.score, base.corrupted[key].score)
-            # A failed image has no bytes to be compared.
-            and (one.content_hash == base.corrupted[key].content_hash or row.n_failed)
+            and _same_bytes(one, base.corrupted[key])
         ]
-        unpaired = len(images.corrupted.keys() | base.corrupted.keys()) - len(pairs)
+        either = {
+            key
+            for found in (images, base)
+            for key, one in found.corrupted.items()
+            if one.score is not None
+        }
+        unpaired = len(either) - len(pairs)
         compared = None
         if pairs:
             compared = compare_paired(

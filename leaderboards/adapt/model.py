@@ -31,7 +31,7 @@ class AdaptGain:
     Attributes:
         n: images of the streams that both predicted, with equal bytes.
         clusters: photographs that they come from.
-        unpaired: images that cannot be paired: of another seed, with other bytes, without a score.
+        unpaired: images that only one of the two has a score for, or with other bytes.
         difference: of the accuracies, with its 95 % interval.
         p: two-sided p value, adjusted after Holm over the methods of the section.
     """
@@ -54,8 +54,8 @@ class AdaptRow:
         method: its label.
         run_ids: the runs behind the row, one for each seed.
         seeds: their seeds.
-        n_scored: images that count: predicted, or failed and so wrong.
-        n_planned: images of the streams.
+        n_scored: corrupted images that count: predicted, or failed and so wrong.
+        n_planned: corrupted images of the streams.
         n_failed: images the method broke on.
         n_invalid: broken images.
         accuracy: of corrupted images, clustered by photograph.

@@ -25,6 +25,10 @@ from harness_leaderboards.render.tables import TextTable
 _HASH = 8
 _CE = "ce/"
 _COUNTS = (
+    "missed",
+    "undebiased",
+    "averaged",
+    "setup_seconds",
     "source_images",
     "updates",
     "selected",
@@ -111,14 +115,16 @@ def more_tables(board: AdaptBoard, section: AdaptSection) -> Iterable[TextTable]
             (
                 row.method,
                 row.adapts,
-                row.order,
+                "" if row.adapts == "nothing" else row.order,
                 *(_cost(metric, row.figures.get(metric)) for metric, _ in shown),
             )
             for row in section.rows
         ),
         caption=(
-            "overhead: median over batches of the time of a step over that of the source model on "
-            "the same images, measured in the same process. forwards, backwards: images sent "
+            "overhead: mean time for an image over that of the source model, which predicts every "
+            "eighth batch or so beside the method in the same process; setup s: what was done "
+            "before the first batch, which forwards and backwards hold too. missed: batches that "
+            "came too soon (-T pace). forwards, backwards: images sent "
             "through the network for each image of the stream. memory: of the GPU where there is "
             "one, else of the whole process.",
         ),
@@ -196,8 +202,15 @@ def _caption(board: AdaptBoard, section: AdaptSection, shown: Sequence[str]) -> 
     )
     yield (
         f"gain: method - {board.baseline} on the same images. p: two-sided test that swaps the two "
-        "within photographs, adjusted after Holm."
+        "within photographs, adjusted after Holm; given these streams too."
     )
+    if "on-the-fly" in section.setting.task_version:
+        yield (
+            "corrupted as the stream ran: figures are not comparable with those of ImageNet-C's "
+            "own files."
+        )
+    if "ece" in shown:
+        yield "ECE, NLL, Brier and classes are of predicted images; failed ones have none."
     if "mce" in shown:
         yield (
             "mCE, rel mCE: ratios to AlexNet's errors (Hendrycks' figures), 1.00 being AlexNet's; "

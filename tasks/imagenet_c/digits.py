@@ -23,7 +23,6 @@ from harness.models.base import ModelIdentity, ModelRequest
 from harness.models.classifiers import ClassifierModel, ClassifierOptions, device_of
 from harness.protocols.adapt.task import Picture
 from harness.registry import About, Need
-from harness_tasks.imagenet_c.corruptions.names import NAMES
 from harness_tasks.imagenet_c.recipes import DIGITS, Recipe, digits
 from harness_tasks.imagenet_c.sources import picture_of
 from harness_tasks.imagenet_c.streams import Cell, Photograph
@@ -63,16 +62,19 @@ class Digits:
     @property
     def photographs(self) -> Sequence[Photograph]:
         """The last 500."""
-        _, labels = digits()
-        return [
-            Photograph(f"{row:04d}", int(labels[row]), content_hash(self.hashed, row))
-            for row in range(len(labels) - TEST, len(labels))
-        ]
+        return self._every()[-TEST:]
 
     @property
-    def corruptions(self) -> tuple[str, ...]:
-        """All that are computed here."""
-        return NAMES
+    def training(self) -> Sequence[Photograph]:
+        """Those that the model was taught."""
+        return self._every()[:-TEST]
+
+    def _every(self) -> list[Photograph]:
+        _, labels = digits()
+        return [
+            Photograph(f"{row:04d}", int(label), content_hash(self.hashed, row))
+            for row, label in enumerate(labels)
+        ]
 
     @property
     def source(self) -> DataSource:

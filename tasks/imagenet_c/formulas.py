@@ -8,7 +8,7 @@ Sources: Hendrycks and Dietterich 2019, arXiv 1903.12261 (mCE, relative mCE); Gu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 ALEXNET: Mapping[str, float] = {
     "gaussian_noise": 0.886428,
@@ -29,10 +29,11 @@ ALEXNET: Mapping[str, float] = {
 }
 """AlexNet's error for each corruption, mean over its five severities: what CE is relative to.
 
-By name, for public lists of these figures stand in several orders."""
+The figures of hendrycks/robustness, as several public repositories have them; by name, for they
+stand in several orders there."""
 
 ALEXNET_CLEAN = 0.4348
-"""AlexNet's error on clean images."""
+"""AlexNet's error on clean images, of torchvision's weights."""
 
 BINS = 15
 """Bins of the expected calibration error."""
@@ -133,14 +134,6 @@ class Calibration:
             raise ValueError("a calibration error needs predictions; there are none.")
         gaps = zip(self._confidence, self._right, strict=True)
         return math.fsum(abs(one - other) for one, other in gaps) / total
-
-
-def calibration_error(confidences: Iterable[float], right: Iterable[float]) -> float:
-    """Expected calibration error with 15 bins, in [0, 1]."""
-    found = Calibration()
-    for one, other in zip(confidences, right, strict=True):
-        found.add(one, other)
-    return found.error()
 
 
 def largest_share(counts: Mapping[int, int]) -> float:

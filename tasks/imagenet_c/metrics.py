@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -39,9 +38,10 @@ class _Stream:
     calibration: formulas.Calibration = field(default_factory=formulas.Calibration)
     predicted: Counter[int] = field(default_factory=Counter[int])
     true: Counter[int] = field(default_factory=Counter[int])
-    ms: dict[float, tuple[float, float]] = field(default_factory=dict[float, tuple[float, float]])
-    """Milliseconds of the method and of the source model, by batch."""
     seconds: float = 0.0
+    source_n: int = 0
+    """Images that the source model predicted too, to see how long it takes."""
+    source_ms: float = 0.0
 
     def add(self, row: SampleRecord) -> None:
         """Note an image that has a prediction."""
@@ -53,15 +53,16 @@ class _Stream:
         self.predicted[int(metrics["top1"])] += 1
         self.true[int(metrics["label"])] += 1
         if "source_ms" in metrics:
-            self.ms[metrics["batch"]] = metrics["ms"], metrics["source_ms"]
+            self.source_n += 1
+            self.source_ms += metrics["source_ms"]
         self.seconds += row.latency_s
 
 
 def summarise(rows: Iterable[SampleRecord], *, whole: bool, why_not: str) -> Summary:
     """Accuracy, corruption errors, calibration, bias, speed.
 
-    ``score`` is the mean over corruptions and severities of their accuracies, failed images counted
-    as wrong, invalid ones left out.
+    ``score`` is the accuracy over all corrupted images, failed ones counted as wrong, invalid ones
+    left out.
 
     Args:
         rows: of the run; nothing of one is kept.
@@ -84,7 +85,8 @@ def summarise(rows: Iterable[SampleRecord], *, whole: bool, why_not: str) -> Sum
     metrics, missing = dict[str, float](), dict[str, str]()
     corrupted = {key: one for key, one in cells.items() if key[0] != CLEAN}
     if corrupted:
-        metrics["score"] = statistics.fmean(one.accuracy for one in corrupted.values())
+        counted = sum(one.n for one in corrupted.values())
+        metrics["score"] = sum(one.right for one in corrupted.values()) / counted
         metrics["accuracy"] = metrics["score"]
     for (name, severity), one in sorted(corrupted.items()):
         metrics[f"accuracy/{name}/{severity}"] = one.accuracy
@@ -94,6 +96,8 @@ def summarise(rows: Iterable[SampleRecord], *, whole: bool, why_not: str) -> Sum
         metrics["accuracy_clean_after"] = after.accuracy
         if before.n:
             metrics["forgetting"] = before.accuracy - after.accuracy
+        else:
+            missing["forgetting"] = "needs clean images before the stream too: -T clean=true"
     metrics |= _means(stream)
     _corruption_errors(corrupted, before, metrics, missing, why_not if not whole else "")
     return Summary(metrics, missing)
@@ -108,9 +112,10 @@ def _means(stream: _Stream) -> dict[str, float]:
     found["largest_class_share"] = formulas.largest_share(stream.predicted)
     found["class_share_distance"] = formulas.distance_to(stream.predicted, stream.true)
     found["images_per_second"] = stream.n / stream.seconds if stream.seconds else 0.0
-    pairs = [pair for pair in stream.ms.values() if pair[1] > 0]
-    if pairs:
-        found["overhead"] = statistics.median(one / source for one, source in pairs)
+    if stream.source_ms:
+        # All batches of the method, for some methods work in bursts.
+        each, source = 1000 * stream.seconds / stream.n, stream.source_ms / stream.source_n
+        found["overhead"] = each / source
     return found
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _RESIZE, _CROP = 256, 224
 """Of ImageNet's evaluation: the shorter side, then the square in the middle."""
+_THINNEST = 50
+"""Times that one side may be as long as the other: resizing makes a thinner image enormous."""
 _LEAST = 3
 """Pixels of a side that every corruption can work with."""
 
@@ -139,9 +141,11 @@ def _file(recipe: Recipe) -> Pixels:
         raise InvalidSample(f"{path.name} is empty (0 bytes)")
     try:
         with Image.open(io.BytesIO(data)) as image:
+            if max(image.size) > _THINNEST * min(image.size):
+                width, height = image.size
+                raise InvalidSample(f"{path.name} has {width}x{height} pixels: too thin")
             image.load()
-            # A palette with transparency would warn on its way to RGB.
-            whole = (image.convert("RGBA") if image.mode == "P" else image).convert("RGB")
+            whole = _rgb(image)
     except UnidentifiedImageError as error:
         raise InvalidSample(f"{path.name} is no image") from error
     # Pillow raises many kinds of errors for broken files.
@@ -155,6 +159,21 @@ def _file(recipe: Recipe) -> Pixels:
     side = min(_CROP, *whole.size)
     left, top = ((length - side) // 2 for length in whole.size)
     return np.asarray(whole.crop((left, top, left + side, top + side)))
+
+
+def _rgb(image: Any) -> Any:
+    """An image as 8-bit RGB; one of 16 bits is scaled, where Pillow would cut at 255."""
+    import numpy as np
+    from PIL import Image
+
+    if image.mode == "P":  # with transparency it would warn on its way to RGB
+        return image.convert("RGBA").convert("RGB")
+    if image.mode.startswith("I"):
+        deep = np.asarray(image).astype(np.float64)
+        return Image.fromarray((deep / 257).round().clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("it holds fractions, of a range that is not told")
+    return image.convert("RGB")
 
 
 def _sized(pixels: Pixels, size: int) -> Pixels:

@@ -77,6 +77,10 @@ class ImageNetCScorer(Scorer):
                 missing[f"{name}/relative_mce"] = "the table has no clean accuracy"
             elif relative_clean is None:
                 missing[f"{name}/relative_mce"] = "the table's AlexNet has no clean accuracy"
+            elif easier := [name for name, mean in relative.items() if mean <= relative_clean]:
+                missing[f"{name}/relative_mce"] = (
+                    f"AlexNet is no worse under {easier[0]} than on clean images"
+                )
             else:
                 relative_mce = formulas.relative_mce(
                     model.errors, model.clean, relative, relative_clean
@@ -112,10 +116,10 @@ def _relative_to(
         return formulas.ALEXNET, formulas.ALEXNET_CLEAN, "Hendrycks' AlexNet"
     means = {name: math.fsum(one) / len(one) for name, one in own.errors.items()}
     for name, mean in means.items():
-        if mean <= (own.clean or 0):
+        if not mean:
             raise UsageError(
-                f"the table's AlexNet is no worse under {name} than on clean images, so nothing "
-                "can be relative to it; mend its line, or take -T alexnet=hendrycks."
+                f"the table's AlexNet makes no error under {name}, so nothing can be relative to "
+                "it; mend its line, or take -T alexnet=hendrycks."
             )
     return means, own.clean, "the table's own AlexNet"
 

@@ -33,8 +33,8 @@ class Photographs(Protocol):
         ...
 
     @property
-    def corruptions(self) -> tuple[str, ...]:
-        """Corruptions that it can give."""
+    def training(self) -> Sequence[Photograph]:
+        """Those that a method may look at beforehand: others than the stream's, if there are."""
         ...
 
     @property
@@ -59,7 +59,7 @@ def picture_of(photograph: Photograph, cell: Cell, recipe: Recipe, content: str)
         sample_id=sample_id(photograph, cell),
         source_id=photograph.image_id,
         group="+".join(name for name, _ in cell) or "clean",
-        severity=max((level for _, level in cell), default=0),
+        severity=cell[-1][1] if cell else 0,
         label=photograph.label,
         content_hash=content,
         recipe=recipe,
@@ -107,9 +107,9 @@ class Folder:
         ]
 
     @property
-    def corruptions(self) -> tuple[str, ...]:
-        """All that are computed here."""
-        return NAMES
+    def training(self) -> Sequence[Photograph]:
+        """The stream's own, for there are no others."""
+        return self.photographs
 
     @property
     def source(self) -> DataSource:
@@ -181,9 +181,9 @@ class Official:
         ]
 
     @property
-    def corruptions(self) -> tuple[str, ...]:
-        """Those whose folders were asked for."""
-        return tuple(dict.fromkeys(name for name, _ in self.files))
+    def training(self) -> Sequence[Photograph]:
+        """The stream's own: the validation images, as EATA's code takes."""
+        return self.photographs
 
     @property
     def source(self) -> DataSource:
@@ -270,9 +270,9 @@ class Arrays:
         ]
 
     @property
-    def corruptions(self) -> tuple[str, ...]:
-        """Those whose arrays were asked for."""
-        return self.names
+    def training(self) -> Sequence[Photograph]:
+        """The stream's own, for there are no others."""
+        return self.photographs
 
     @property
     def source(self) -> DataSource:
@@ -354,7 +354,7 @@ def _images(folder: Path) -> Iterator[Path]:
     return (
         path
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in _IMAGES and path.is_file()
+        if path.suffix.lower() in _IMAGES and path.is_file() and not path.name.startswith(".")
     )
 
 
@@ -371,12 +371,18 @@ def _label(root: Path, path: Path, known: Mapping[str, int]) -> int:
     found = _WORDNET.search(named)
     if found and found.group() in known:
         return known[found.group()]
-    number = re.match(r"\d+", named) if len(parts) == 1 or named.isdigit() else None
-    if number and int(number.group()) < len(known):
-        return int(number.group())
+    number = None if found else _number(named, flat=len(parts) == 1)
+    if number is not None and number < len(known):
+        return number
     example = next(iter(known), "")
     raise UsageError(
         f"{path.relative_to(root).as_posix()} is of class '{named}', which is none of the model's "
         f"{len(known)} (the first is {example}); take a model of these classes, or leave the "
         "folder out."
     )
+
+
+def _number(name: str, *, flat: bool) -> int | None:
+    """The number that a name is, or in a flat folder begins with."""
+    found = re.match(r"\d+", name) if flat or name.isdigit() else None
+    return int(found.group()) if found else None

@@ -136,17 +136,24 @@ def correlated(pictures: Sequence[Picture], delta: float, kind: str) -> list[Pic
     classes = defaultdict[int, list[Picture]](list)
     for one in shuffled(pictures, kind):
         classes[one.label].append(one)
-    slots: list[list[Picture]] = [[] for _ in classes]
+    slots: list[list[Sequence[Picture]]] = [[] for _ in classes]
     for label in sorted(classes):
         members = classes[label]
         shares = generator.dirichlet([delta] * len(slots))
         borders = np.round(np.cumsum(shares) * len(members)).astype(int)
         start = 0
         for slot, end in zip(slots, borders, strict=True):
-            slot += members[start : int(end)]
+            slot.append(members[start : int(end)])
             start = int(end)
-        slots[-1] += members[start:]
-    return [one for slot in slots for one in slot]
+        slots[-1].append(members[start:])
+    # Inside a slot the classes come one after another, in an order of its own.
+    orders = [generator.permutation(len(slot)) for slot in slots]
+    return [
+        one
+        for slot, order in zip(slots, orders, strict=True)
+        for place in order
+        for one in slot[int(place)]
+    ]
 
 
 def _changing(photographs: Sequence[Photograph], order: Order, make: Make) -> Iterator[Picture]:

@@ -43,6 +43,8 @@ from harness_tasks.imagenet_c.sources import (
 from harness_tasks.imagenet_c.streams import Order, Photograph, Setting
 
 _ON_THE_FLY_MIRROR = "imagenet_samples"
+_JPEG = 85
+"""Quality of ImageNet-C's files."""
 
 
 class Corrupt(StrEnum):
@@ -122,6 +124,13 @@ class ImageNetC(AdaptTask):
                 raise UsageError(f"there is no corruption '{name}'; there are {', '.join(NAMES)}.")
         if len(set(options.corruptions)) < len(options.corruptions):
             raise UsageError("a corruption is named twice; name each once.")
+        whole = options.setting in (Setting.GRADUAL, Setting.CHANGING)
+        if whole and options.subset != "all":
+            raise UsageError(
+                f"setting={options.setting} goes through all severities; add -T subset=all."
+            )
+        if "delta" in options.differing() and options.setting is not Setting.CORRELATED:
+            raise UsageError("delta means something to setting=correlated only; leave it out.")
         self._listed: tuple[tuple[str, ...], Photographs] | None = None
 
     @property
@@ -168,7 +177,7 @@ class ImageNetC(AdaptTask):
     @property
     def _jpeg(self) -> int | None:
         """Quality of the round trip; None: there is none."""
-        usual = 85 if self._table is Table.IMAGENET else 0
+        usual = _JPEG if self._table is Table.IMAGENET else 0
         chosen = usual if self.options.jpeg is None else self.options.jpeg
         return chosen or None
 
@@ -301,7 +310,7 @@ class ImageNetC(AdaptTask):
         if self._listed is None:
             return ()
         data = self._listed[1]
-        drawn = streams.shuffled(data.photographs, f"{seed}/source")
+        drawn = streams.shuffled(data.training, f"{seed}/source")
         pictures = [one for one in (data.picture(p, ()) for p in drawn) if one is not None]
         if not pictures:
             raise UsageError(
@@ -315,6 +324,8 @@ class ImageNetC(AdaptTask):
         why = ""
         if not self.version.startswith("imagenet-c"):
             why = "mCE is defined for ImageNet's images"
+        elif not self._published and self._jpeg != _JPEG:
+            why = f"images went through no JPEG of quality {_JPEG}, as those of ImageNet-C did"
         elif "stand-in" in self.version:
             why = "the frost pictures are a stand-in: name a folder of the real ones with -T frost="
         elif self.options.setting in (Setting.CHANGING, Setting.GRADUAL):

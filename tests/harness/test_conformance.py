@@ -301,7 +301,7 @@ class RaisesTask(ToyTask):
         (NoAbout, "the task has no 'about'"),
         (NoMetrics, "the task has no 'metrics'"),
         (RaisesTask, "the task raised KeyError: 'the reason'"),
-        (int, "is no StreamTask class, and no EditTask class."),
+        (int, "is no StreamTask, EditTask or AdaptTask class."),
         ("evo-memry", "did you mean evo-memory"),
     ],
 )

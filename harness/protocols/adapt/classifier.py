@@ -95,6 +95,13 @@ class Classifier(ABC):
         """Put copied weights and buffers back, in place."""
         self.module.load_state_dict(dict(weights), strict=True)
 
+    def modes(self) -> dict[str, tuple[bool, bool]]:
+        """Of each layer: whether it is in training mode, and whether it keeps statistics."""
+        return {
+            name: (one.training, bool(getattr(one, "track_running_stats", False)))
+            for name, one in self.module.named_modules()
+        }
+
     def fingerprint(self) -> str:
         """Hash of all weights and buffers, bit for bit."""
         digest = hashlib.sha256()

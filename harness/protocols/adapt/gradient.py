@@ -38,7 +38,9 @@ class GradientOptions(Options):
     optimiser: Optimiser = Optimiser.SGD
     """sgd, adam or adamw."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    """Of SGD; beta1 of Adam."""
+    """Of SGD."""
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    """Of Adam and AdamW: decay of the first moment."""
     nesterov: bool = False
     """Nesterov's momentum, of SGD."""
     weight_decay: float = Field(default=0.0, ge=0)
@@ -101,9 +103,7 @@ class GradientMethod(TestTimeMethod):
                 nesterov=given.nesterov and given.momentum > 0,
             )
         kind = torch.optim.Adam if given.optimiser is Optimiser.ADAM else torch.optim.AdamW
-        return kind(
-            chosen, given.lr, betas=(given.momentum, 0.999), weight_decay=given.weight_decay
-        )
+        return kind(chosen, given.lr, betas=(given.beta1, 0.999), weight_decay=given.weight_decay)
 
     def backward(self, loss: torch.Tensor, images: int) -> None:
         """Gradients of a loss over so many images.

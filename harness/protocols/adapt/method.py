@@ -136,6 +136,7 @@ class TestTimeMethod(ABC):
     def reset(self) -> None:
         """Return to the source model, as after `setup`."""
         self.model.restore(self.source)
+        self.model.module.eval()
         self.prepare()
 
     def memory(self) -> State:
@@ -150,6 +151,7 @@ class TestTimeMethod(ABC):
         """Everything that is needed to go on."""
         return {
             "weights": self.model.copy(),
+            "training": {name: one.training for name, one in self.model.module.named_modules()},
             "generator": self.context.generator.get_state(),
             "counts": dict(self.context.counts),
             "memory": dict(self.memory()),
@@ -158,6 +160,8 @@ class TestTimeMethod(ABC):
     def load(self, state: State) -> None:
         """Go on from a saved state."""
         self.model.restore(state["weights"])
+        for name, one in self.model.module.named_modules():
+            one.training = state["training"][name]
         self.context.generator.set_state(state["generator"])
         self.context.counts.clear()
         self.context.counts.update(state["counts"])

@@ -96,8 +96,9 @@ class AdaptSettings(Options):
     a run is."""
 
 
-OPERATIONAL = frozenset({"workers"})
-"""Options that say how fast, not what."""
+OPERATIONAL = frozenset({"workers", "data", "clean_data", "frost"})
+"""Options that say how fast or from where, not what: what was found there is in the data's hash and
+in the task's version."""
 
 
 @dataclass(frozen=True)

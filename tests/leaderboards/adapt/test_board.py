@@ -236,3 +236,10 @@ def test_unfinished_runs_are_listed(made):
     board = made.board()
     assert [one.method for one in board.unranked] == ["tent"]
     assert list(rows(board)) == ["source"]
+
+
+def test_one_failed_image_lets_no_other_bytes_be_paired(made):
+    made.run("source", table([(0, 0), (1, 1)]))
+    made.run("tent", table([("failed", 1), (1, 1)]), bytes_of="other")
+    gain = rows(made.board())["tent"].gain
+    assert (gain.n, gain.unpaired) == (1, 3)

@@ -11,7 +11,6 @@ from harness_tasks.imagenet_c.formulas import (
     ALEXNET,
     ALEXNET_CLEAN,
     Calibration,
-    calibration_error,
     corruption_error,
     distance_to,
     largest_share,
@@ -19,6 +18,13 @@ from harness_tasks.imagenet_c.formulas import (
     relative_corruption_error,
     relative_mce,
 )
+
+
+def calibration_error(confidences, right):
+    found = Calibration()
+    for one, other in zip(confidences, right, strict=True):
+        found.add(one, other)
+    return found.error()
 
 
 def times(factor):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
 
 from harness.results.schema import SampleRecord, Status
+from harness_tasks.imagenet_c.corruptions.frost import FILES
 from harness_tasks.imagenet_c.corruptions.names import BENCHMARK
 from harness_tasks.imagenet_c.formulas import ALEXNET
 from harness_tasks.imagenet_c.metrics import summarise
@@ -29,19 +31,19 @@ def summary(*rows, whole=True, why_not=""):
     return summarise(rows, whole=whole, why_not=why_not)
 
 
-def test_score_is_a_mean_over_corruptions_and_severities_not_over_images():
+def test_score_is_a_mean_over_images():
     rows = [row(right=1)] * 3 + [row(right=0)] + [row("snow", 3, 0)]
     found = summary(*rows).metrics
     assert found["accuracy/fog/5"] == 0.75
     assert found["accuracy/snow/3"] == 0
-    assert found["score"] == found["accuracy"] == 0.375
+    assert found["score"] == found["accuracy"] == 0.6
 
 
 def test_failed_images_count_as_wrong_and_invalid_ones_not_at_all():
     failed, invalid = row(status=Status.FAILED), row(status=Status.INVALID)
     found = summary(row(), row(), failed, invalid, invalid, row("snow", right=0)).metrics
     assert found["accuracy/fog/5"] == pytest.approx(2 / 3)
-    assert found["score"] == pytest.approx(1 / 3)
+    assert found["score"] == pytest.approx(2 / 4)
     # Only what has a prediction has a confidence: three of .8, two right.
     assert found["ece"] == pytest.approx(0.8 - 2 / 3)
     assert found["nll"] == pytest.approx(0.2)
@@ -97,15 +99,17 @@ def test_means_and_speed():
     assert found["images_per_second"] == pytest.approx(4)  # each .25 s
 
 
-def test_overhead_is_the_median_over_batches():
-    def of(batch, ms, source):
-        # A batch's images have the same figures and count once.
-        return [row(batch=batch, ms=ms, source_ms=source)] * (1 if batch else 50)
-
-    rows = [*of(0, 9.0, 1.0), *of(1, 3.0, 1.0), *of(2, 4.0, 2.0), row(batch=3)]
-    assert summary(*rows).metrics["overhead"] == 3
+def test_overhead_is_the_mean_over_all_images_over_that_of_the_source():
+    # Each image takes the method 250 ms; the source, which saw three of five, 100, 50 and 150.
+    rows = [*(row(source_ms=ms) for ms in (100.0, 50.0, 150.0)), row(), row()]
+    assert summary(*rows).metrics["overhead"] == pytest.approx(2.5)
     assert "overhead" not in summary(row()).metrics
-    assert "overhead" not in summary(row(ms=1.0, source_ms=0.0)).metrics
+
+
+def test_forgetting_without_clean_images_before_has_its_reason():
+    found = summary(row(), row("clean", 0, checkpoint="after"))
+    assert "forgetting" not in found.metrics
+    assert "-T clean=true" in found.missing["forgetting"]
 
 
 def benchmark(error, severities=(1, 2, 3, 4, 5), names=BENCHMARK):
@@ -171,9 +175,13 @@ def test_task_says_what_mce_is_not_defined_for(tmp_path):
     assert "defined for ImageNet's images" in missing(data="digits")
     assert "defined for ImageNet's images" in missing(**plain, constants="cifar")
     assert "name a folder of the real ones with -T frost=" in missing(**plain)
+    for name in FILES:
+        Image.new("RGB", (300, 300)).save(tmp_path / name)
     real = {**plain, "frost": tmp_path}
-    assert "setting=gradual" in missing(**real, setting="gradual")
-    assert "setting=changing" in missing(**real, setting="changing")
+    assert "setting=gradual" in missing(**real, setting="gradual", subset="all")
+    assert "setting=changing" in missing(**real, setting="changing", subset="all")
+    assert "JPEG of quality 85" in missing(**real, jpeg=10)
+    assert "JPEG of quality 85" in missing(**real, jpeg=0)
     task = ImageNetC(ImageNetCSettings.model_validate(real))
     assert "mce" in task.summarise(benchmark(0.5)).metrics
 

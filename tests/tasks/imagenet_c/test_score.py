@@ -195,9 +195,15 @@ def test_alexnet_that_makes_no_errors_is_refused(tmp_path):
     perfect = dict.fromkeys(COLUMNS, 1.0)
     table = write(tmp_path / "t.csv", {"alexnet": perfect, "half": HALF})
     refused(command("score", "imagenet-c", str(table)), "alexnet=hendrycks")
+
+
+def test_alexnet_that_corruption_makes_no_worse_has_no_relative_mce(tmp_path):
     clean = {"alexnet": 0.1, "half": 0.1}
     table = write(tmp_path / "t.csv", {"alexnet": OWN, "half": HALF}, clean=clean)
-    refused(command("score", "imagenet-c", str(table)), "alexnet=hendrycks")
+    found = command("score", "imagenet-c", str(table), "--json").json
+    assert found["models"]["half"]["mce"] == pytest.approx(50)
+    assert found["models"]["half"]["relative_mce"] is None
+    assert "AlexNet is no worse under" in found["not_computed"]["half/relative_mce"]
 
 
 def test_what_the_scorer_does_not_take_is_refused(tmp_path):

@@ -11,9 +11,9 @@ from adapt import metrics, rows, run
 from edits import refused
 from PIL import Image
 
-from harness.errors import UsageError
+from harness.errors import InvalidSample, UsageError
 from harness_tasks.imagenet_c.corruptions.frost import FILES
-from harness_tasks.imagenet_c.recipes import digits
+from harness_tasks.imagenet_c.recipes import RecipeReader, digits
 from harness_tasks.imagenet_c.sources import Arrays, Folder, Official
 from harness_tasks.imagenet_c.task import ImageNetC, ImageNetCSettings
 
@@ -257,7 +257,12 @@ REFUSED = {
         (*OFFICIAL, "subset=severity-3"),
         "there is no folder {}/official/fog/3; ImageNet-C has one for each corruption",
     ),
-    "not all severities": ((*OFFICIAL, "setting=gradual"), "no folder {}/official/fog/1"),
+    "not all severities": (
+        (*OFFICIAL, "setting=gradual", "subset=all"),
+        "no folder {}/official/fog/1",
+    ),
+    "gradual at one severity": ((*OFFICIAL, "setting=gradual"), "add -T subset=all"),
+    "delta without its setting": ((*OFFICIAL, "delta=3"), "setting=correlated only"),
     "no corruption folder": (("data={}/official",), "no folder {}/official/gaussian_noise/5"),
     "severity 6": ((*OFFICIAL, "subset=severity-6"), "severity-6"),
     "empty folder": (("data={}/empty",), "{}/empty holds no image"),
@@ -276,7 +281,10 @@ REFUSED = {
     ),
     "corrupted digits": (("data=digits", "corrupt=published"), "data=digits has no published"),
     "no array": (("data={}/arrays", "corruptions=snow"), "there is no array {}/arrays/snow.npy"),
-    "changing official": ((*OFFICIAL, "setting=changing"), "take plain photographs"),
+    "changing official": (
+        (*OFFICIAL, "setting=changing", "subset=all"),
+        "take plain photographs",
+    ),
     "clean folder is none": ((*OFFICIAL, "clean_data={}/nowhere"), "no folder {}/nowhere"),
     "clean folder of others": (
         (*OFFICIAL, "clean_data={}/others"),
@@ -466,3 +474,42 @@ def test_official_folder_lists_names_and_reads_no_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr("pathlib.Path.open", lambda *_given: pytest.fail("it was opened"))
     found = Official.read(root, WORDNET, [("fog", 5)], None)
     assert len(found.photographs) == 6
+
+
+def test_flat_file_with_an_unknown_wordnet_id_is_not_taken_for_a_number(tmp_path):
+    save(tmp_path / "0001_n09999999.png")
+    with pytest.raises(UsageError, match="n09999999"):
+        Folder.read(tmp_path, WORDNET)
+
+
+def test_hidden_files_are_no_pictures(tmp_path):
+    save(tmp_path / WORDNET[0] / "1.png")
+    save(tmp_path / WORDNET[0] / "._1.png")
+    assert len(Folder.read(tmp_path, WORDNET).files) == 1
+
+
+def test_sixteen_bits_are_scaled_and_thin_pictures_refused(tmp_path):
+    gray = np.random.default_rng(0).integers(0, 65536, (64, 64), dtype=np.uint16)
+    (tmp_path / WORDNET[0]).mkdir()
+    Image.fromarray(gray).save(tmp_path / WORDNET[0] / "deep.png")
+    save(tmp_path / WORDNET[1] / "thin.png", size=(2, 400))
+    found = Folder.read(tmp_path, WORDNET, crop=False)
+    deep, thin = (found.picture(one, ()) for one in found.photographs)
+    pixels = RecipeReader().read(deep, 64)
+    assert np.array_equal(pixels[..., 0], (gray / 257).round())
+    with pytest.raises(InvalidSample, match="400x2 pixels: too thin"):
+        RecipeReader().read(thin, 64)
+
+
+def test_same_files_elsewhere_are_the_same_work(tmp_path):
+    for number in range(4):
+        save(tmp_path / "a" / str(number) / "1.png", number)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    results = tmp_path / "r"
+    for name in "ab":
+        done = run(results, "-T", f"data={tmp_path / name}", *CIFAR, "--method", "source")
+        assert done.code == 0, done.err
+    assert "nothing to do" in done.out + done.err
+    save(tmp_path / "b" / "4" / "1.png", 4)
+    done = run(results, "-T", f"data={tmp_path / 'b'}", *CIFAR, "--method", "source")
+    assert "nothing to do" not in done.out + done.err

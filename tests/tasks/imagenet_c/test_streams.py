@@ -135,8 +135,9 @@ def test_rows_of_a_run_have_names_of_their_own(setting, names):
 
 @pytest.mark.parametrize("setting", list(Setting))
 def test_clean_images_come_first_and_again_after_the_stream(setting):
-    plain = task(setting=setting, corruptions=NAMES, clean=False).stages(DIGITS, 0, 12)
-    head, *rest, last = task(setting=setting, corruptions=NAMES, after=True).stages(DIGITS, 0, 12)
+    given = {"setting": setting, "corruptions": NAMES, "subset": "all"}
+    plain = task(**given, clean=False).stages(DIGITS, 0, 12)
+    head, *rest, last = task(**given, after=True).stages(DIGITS, 0, 12)
     assert (head.name, head.reset, head.checkpoint) == ("clean", True, "")
     assert (last.name, last.reset, last.checkpoint) == ("after", False, "after")
     assert head.pictures == last.pictures
