@@ -77,9 +77,9 @@ def steps(monkeypatch):
     """The batches that were given to a method in this process."""
     found, step = [], Work._step
 
-    def counted(self, method, images, number):
+    def counted(self, method, images, new, number):
         found.append(number)
-        return step(self, method, images, number)
+        return step(self, method, images, new, number)
 
     monkeypatch.setattr(Work, "_step", counted)
     return found
