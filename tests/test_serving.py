@@ -45,7 +45,8 @@ class Fake:
     @property
     def starts(self) -> list[dict]:
         files = sorted(self.folder.glob("start-*.json"))
-        return [json.loads(file.read_text()) for file in files]
+        texts = [file.read_text() for file in files]
+        return [json.loads(text) for text in texts if text]  # one may be about to be written
 
     @property
     def asked(self) -> Counter[str]:
