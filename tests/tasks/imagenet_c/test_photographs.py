@@ -29,7 +29,7 @@ pytestmark = [
 def accuracies(tmp_path_factory):
     """Accuracy by method and cell: clean, contrast at both ends, defocus."""
     found = {}
-    for severity, corruptions in ((5, "contrast,defocus_blur"), (1, "contrast")):
+    for severity, corruptions in ((5, "contrast"), (3, "defocus_blur"), (1, "contrast")):
         folder = tmp_path_factory.mktemp("photographs")
         done = command(
             *("run", "--task", "imagenet-c", "-T", f"data={FOLDER}"),
@@ -49,7 +49,7 @@ def test_clean_photographs_are_recognised(accuracies):
     assert accuracies["source"]["accuracy_clean"] > 0.85
 
 
-@pytest.mark.parametrize("cell", ["contrast/5", "defocus_blur/5"])
+@pytest.mark.parametrize("cell", ["contrast/5", "defocus_blur/3"])
 def test_batch_statistics_help_where_they_should(accuracies, cell):
     better = accuracies["bn-adapt"][f"accuracy/{cell}"] - accuracies["source"][f"accuracy/{cell}"]
     assert better > 0.05
