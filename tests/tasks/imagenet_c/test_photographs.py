@@ -29,11 +29,17 @@ pytestmark = [
 def accuracies(tmp_path_factory):
     """Accuracy by method and cell: clean, contrast at both ends, defocus."""
     found = {}
-    for severity, corruptions in ((5, "contrast"), (3, "defocus_blur"), (1, "contrast")):
+    # After JPEG 85 batch statistics are of no use under this blur.
+    for severity, corruptions, jpeg in (
+        (5, "contrast", 85),
+        (3, "defocus_blur", 0),
+        (1, "contrast", 85),
+    ):
         folder = tmp_path_factory.mktemp("photographs")
         done = command(
             *("run", "--task", "imagenet-c", "-T", f"data={FOLDER}"),
             *("-T", f"subset=severity-{severity}", "-T", f"corruptions={corruptions}"),
+            *("-T", f"jpeg={jpeg}"),
             *("-T", "batch_size=50", "--method", "source", "--method", "bn-adapt"),
             *("--results", str(folder)),
         )
