@@ -36,6 +36,21 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class LocalSetting:
+    """The same of a method that changes a model's weights: of an edit or an adapt task."""
+
+    task_version: str
+    subset: str
+    task_options: str
+    model: str
+    model_id: str
+    model_revision: str
+    sample_limit: int | None
+    content_hash: str = ""
+    """Empty of an edit task, whose drawn sets differ between seeds by design."""
+
+
+@dataclass(frozen=True)
 class PhaseUsage:
     """Mean cost of one phase, per sample."""
 

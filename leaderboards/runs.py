@@ -6,6 +6,7 @@ the newest counts. Everything else of the task is listed with its status.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from harness.errors import ResultsError
 from harness.results.schema import RunStatus, Status
 from harness.results.store import ResultsStore, RunSummary
 from harness_leaderboards.boards import Board
-from harness_leaderboards.model import Sample, Setting, Unranked
+from harness_leaderboards.model import LocalSetting, Sample, Setting, Unranked
 
 
 @dataclass(frozen=True)
@@ -210,6 +211,22 @@ def _value(board: Board, row: Mapping[str, Any], metrics: Mapping[str, float]) -
     if board.metric == "score":
         return float(row["score"]) if _finite(row["score"]) else None
     return metrics.get(board.metric)
+
+
+def local_setting(
+    row: Mapping[str, Any], options: Mapping[str, Any], content_hash: str = ""
+) -> LocalSetting:
+    """The setting of a run of an edit or adapt task, of whose options these decide."""
+    return LocalSetting(
+        task_version=row["task_version"],
+        subset=row["subset"],
+        task_options=json.dumps(options, sort_keys=True),
+        model=row["model"],
+        model_id=row["model_id"],
+        model_revision=row["model_revision"],
+        sample_limit=_whole(row["sample_limit"]),
+        content_hash=content_hash,
+    )
 
 
 def unranked_run(one: RunSummary, status: str) -> Unranked:

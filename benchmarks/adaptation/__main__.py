@@ -3,9 +3,9 @@
     python -m benchmarks.adaptation [--data FOLDER] [--images 250]
 
 Photographs come from a folder of labelled images, or are made up (then only the costs mean
-anything). Overheads are medians over batches, each the time of a step over that of the source model
-on the same images in the same process. Memory is the peak of a process that runs `source` on so
-many images, and on ten times as many.
+anything). An overhead is the mean time of an image over all batches, over the source model's on the
+second batch and on one in eight of the later ones, drawn, in the same process. Memory is the peak
+of a process that runs `source` on so many images, and on ten times as many.
 """
 
 from __future__ import annotations

@@ -7,9 +7,8 @@ it, or where a model is trained for the task anyway, both are made here and kept
 
 from __future__ import annotations
 
-import asyncio
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -19,8 +18,9 @@ from pydantic import Field
 from harness import options
 from harness.data import content_hash
 from harness.errors import UsageError
-from harness.models.base import NO_HOST, Host, Model, ModelIdentity, ModelRequest
+from harness.models.base import ModelIdentity, ModelRequest
 from harness.models.files import folder_hash
+from harness.models.local import LocalModel, device_of
 from harness.options import Options
 from harness.protocols.edit.causal import CausalLM, Codec
 from harness.protocols.edit.data import Example
@@ -50,7 +50,7 @@ class Corpus:
         return (*chosen, *self.knowledge) if from_nothing else chosen
 
 
-class CausalLMModel(Model):
+class CausalLMModel(LocalModel):
     """A model that can be edited. Registered as ``causal_lm.NAME``."""
 
     recommended_lr: ClassVar[float] = 1e-5
@@ -62,22 +62,6 @@ class CausalLMModel(Model):
         Need("transformers", "local"),
         Need("accelerate", "local"),
     )
-
-    chosen: Options
-    """Its engine arguments."""
-
-    def engine_options(self) -> Mapping[str, str]:
-        """The arguments that differ from their defaults."""
-        return {name: str(value) for name, value in sorted(self.chosen.differing().items())}
-
-    async def start(self, host: Host = NO_HOST) -> ModelIdentity:
-        """Find out what the model is; weights are loaded by `target`."""
-        del host
-        return await asyncio.to_thread(self.identify)
-
-    @abstractmethod
-    def identify(self) -> ModelIdentity:
-        """Id, revision and engine."""
 
     @abstractmethod
     def base(self, corpus: Corpus, seed: int) -> CausalLM:
@@ -252,7 +236,7 @@ class HubCausalLM(CausalLMModel):
                 f"({str(error).splitlines()[0]}); restore them, or name another model."
             ) from error
         if not spread:
-            module.to(_device(chosen.device))
+            module.to(device_of(chosen.device))
         if chosen.gradient_checkpointing:
             module.gradient_checkpointing_enable()
         window = getattr(module.config, "max_position_embeddings", chosen.max_length)
@@ -297,11 +281,3 @@ class EmbeddedCausalLM(HubCausalLM):
 
         del corpus, seed
         return self._load(str(prepare()), None)
-
-
-def _device(asked: str) -> str:
-    import torch
-
-    if asked != "auto":
-        return asked
-    return "cuda" if torch.cuda.is_available() else "cpu"

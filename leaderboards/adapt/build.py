@@ -24,9 +24,9 @@ from harness_leaderboards.adapt.model import (
     AdaptLeaderboard,
     AdaptRow,
     AdaptSection,
-    AdaptSetting,
 )
-from harness_leaderboards.runs import unranked_run
+from harness_leaderboards.model import LocalSetting
+from harness_leaderboards.runs import local_setting, unranked_run
 
 _CELL = "accuracy/"
 _CLEAN = "clean"
@@ -39,7 +39,7 @@ Key = tuple[str, int, int]
 @dataclass(frozen=True)
 class _Run:
     run_id: str
-    setting: AdaptSetting
+    setting: LocalSetting
     label: str
     method: str
     seed: int
@@ -77,7 +77,7 @@ def build_adapt(board: AdaptBoard, store: ResultsStore) -> AdaptLeaderboard:
     unranked = [
         unranked_run(one, str(one.status)) for one in summaries if one.run_id not in complete
     ]
-    groups = defaultdict[AdaptSetting, dict[str, list[_Run]]](lambda: defaultdict(list))
+    groups = defaultdict[LocalSetting, dict[str, list[_Run]]](lambda: defaultdict(list))
     for run in chosen:
         groups[run.setting][run.method].append(run)
     problems, sections = list(store.problems), list[AdaptSection]()
@@ -88,21 +88,12 @@ def build_adapt(board: AdaptBoard, store: ResultsStore) -> AdaptLeaderboard:
 
 def _run(row: Mapping[str, Any]) -> _Run:
     options = json.loads(row["task_options"])
-    limit = row["sample_limit"]
     return _Run(
         run_id=row["run_id"],
-        setting=AdaptSetting(
-            task_version=row["task_version"],
-            subset=row["subset"],
-            task_options=json.dumps(
-                {name: one for name, one in options.items() if name not in OPERATIONAL},
-                sort_keys=True,
-            ),
-            model=row["model"],
-            model_id=row["model_id"],
-            model_revision=row["model_revision"],
-            content_hash=str(row["content_hash"]),
-            sample_limit=int(limit) if limit == limit and limit is not None else None,
+        setting=local_setting(
+            row,
+            {name: one for name, one in options.items() if name not in OPERATIONAL},
+            str(row["content_hash"]),
         ),
         label=row["method"],
         method=row["method_parts"],
@@ -118,14 +109,14 @@ def _newest(runs: Iterable[_Run]) -> list[_Run]:
     return list({(one.setting, one.method, one.seed): one for one in ordered}.values())
 
 
-def _order(setting: AdaptSetting) -> tuple[str, ...]:
+def _order(setting: LocalSetting) -> tuple[str, ...]:
     return (setting.subset, setting.model, setting.task_options, setting.content_hash)
 
 
 def _section(
     board: AdaptBoard,
     store: ResultsStore,
-    setting: AdaptSetting,
+    setting: LocalSetting,
     methods: Sequence[Sequence[_Run]],
     problems: list[str],
 ) -> AdaptSection:

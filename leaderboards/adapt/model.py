@@ -7,21 +7,7 @@ from dataclasses import dataclass
 
 from harness.statistics import MeanEstimate, Verdict
 from harness_leaderboards.adapt.boards import AdaptBoard
-from harness_leaderboards.model import Unranked
-
-
-@dataclass(frozen=True)
-class AdaptSetting:
-    """Everything that must be equal for two methods to be compared."""
-
-    task_version: str
-    subset: str
-    task_options: str
-    model: str
-    model_id: str
-    model_revision: str
-    content_hash: str
-    sample_limit: int | None
+from harness_leaderboards.model import LocalSetting, Unranked
 
 
 @dataclass(frozen=True)
@@ -89,7 +75,7 @@ class AdaptRow:
 class AdaptSection:
     """The methods that can be compared: the baseline first, then by accuracy."""
 
-    setting: AdaptSetting
+    setting: LocalSetting
     rows: tuple[AdaptRow, ...]
     notes: tuple[str, ...]
 

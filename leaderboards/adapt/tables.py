@@ -9,9 +9,8 @@ from harness_leaderboards.adapt.model import (
     AdaptLeaderboard,
     AdaptRow,
     AdaptSection,
-    AdaptSetting,
 )
-from harness_leaderboards.render.headings import differing, differing_options
+from harness_leaderboards.render.headings import local_heading
 from harness_leaderboards.render.numbers import (
     NOT_KNOWN,
     amount,
@@ -22,7 +21,6 @@ from harness_leaderboards.render.numbers import (
 )
 from harness_leaderboards.render.tables import TextTable
 
-_HASH = 8
 _CE = "ce/"
 _COUNTS = (
     "missed",
@@ -39,39 +37,9 @@ _COUNTS = (
 
 
 def heading_of(board: AdaptLeaderboard, section: AdaptSection) -> str:
-    """The setting in a few words, and what tells it from others of the same subset and model."""
-    setting = section.setting
-    parts = [setting.subset, setting.model]
-    if setting.sample_limit is not None:
-        parts.append(f"{setting.sample_limit} photographs")
-    rest = [
-        other.setting
-        for other in board.sections
-        if (other.setting.subset, other.setting.model) == (setting.subset, setting.model)
-    ]
-    parts += [
-        *differing_options(setting.task_options, [one.task_options for one in rest]),
-        *differing("model", setting.model_id, [one.model_id for one in rest]),
-        *differing(
-            "revision", setting.model_revision[:_HASH], [one.model_revision[:_HASH] for one in rest]
-        ),
-        *differing("task version", setting.task_version, [one.task_version for one in rest]),
-        *differing(
-            "data", setting.content_hash[:_HASH], [one.content_hash[:_HASH] for one in rest]
-        ),
-    ]
-    return ", ".join(parts)
-
-
-def details_of(setting: AdaptSetting) -> str:
-    """What had to be equal, in full."""
-    parts = {
-        "model": f"{setting.model_id}@{setting.model_revision}",
-        "task version": setting.task_version,
-        "task options": setting.task_options,
-        "data": setting.content_hash,
-    }
-    return "; ".join(f"{name} {value}" for name, value in parts.items() if value)
+    """What tells a section from the others of its board."""
+    settings = [one.setting for one in board.sections]
+    return local_heading(section.setting, settings, "{} photographs")
 
 
 def main_tables(board: AdaptLeaderboard, section: AdaptSection) -> Iterable[TextTable]:
@@ -121,12 +89,12 @@ def more_tables(board: AdaptBoard, section: AdaptSection) -> Iterable[TextTable]
             for row in section.rows
         ),
         caption=(
-            "overhead: mean time for an image over that of the source model, which predicts every "
-            "eighth batch or so beside the method in the same process; setup s: what was done "
-            "before the first batch, which forwards and backwards hold too. missed: batches that "
-            "came too soon (-T pace). forwards, backwards: images sent "
-            "through the network for each image of the stream. memory: of the GPU where there is "
-            "one, else of the whole process.",
+            "overhead: mean time for a corrupted image over that of the source model, which "
+            "predicts the second batch, and each later one with probability 1/8, beside the method "
+            "in the same process; setup s: what was done before the first batch, which forwards "
+            "and backwards hold too. missed: batches that came too soon (-T pace). forwards, "
+            "backwards: images sent through the network for each image of the stream. memory: "
+            "most in use during the run, of the GPU where there is one, else of the process.",
         ),
     )
 

@@ -21,7 +21,6 @@ from harness_leaderboards.edits.model import (
     EditLeaderboard,
     EditRow,
     EditSection,
-    EditSetting,
     Failure,
     Over,
 )
@@ -35,6 +34,7 @@ from harness_leaderboards.edits.runs import (
     side_by_side,
 )
 from harness_leaderboards.edits.samples import Samples
+from harness_leaderboards.model import LocalSetting
 from harness_leaderboards.runs import unranked_run
 
 _KS = "forget_quality_ks_distance"
@@ -73,7 +73,7 @@ def build_edits(board: EditBoard, store: ResultsStore) -> EditLeaderboard:
                 runs.append(read_run(store, {str(name): value for name, value in row.items()}))
             except ResultsError as error:
                 problems.append(str(error))
-    settings = dict[EditSetting, list[EditedRun]]()
+    settings = dict[LocalSetting, list[EditedRun]]()
     for run in newest(runs):
         settings.setdefault(run.setting, []).append(run)
     samples = Samples(store, board.task)

@@ -10,23 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness_leaderboards.edits.boards import EditBoard
-from harness_leaderboards.model import Unranked
-
-
-@dataclass(frozen=True)
-class EditSetting:
-    """What must be equal for two methods to be compared, but for the data of each seed.
-
-    Seeds are paired within; drawn sets differ between them by design, see `EditSection.data`.
-    """
-
-    task_version: str
-    subset: str
-    task_options: str
-    model: str
-    model_id: str
-    model_revision: str
-    sample_limit: int | None
+from harness_leaderboards.model import LocalSetting, Unranked
 
 
 @dataclass(frozen=True)
@@ -144,7 +128,7 @@ class EditSection:
             data. Empty for fewer than two.
     """
 
-    setting: EditSetting
+    setting: LocalSetting
     data: Mapping[int, str]
     examples: Mapping[str, tuple[int, int]]
     rows: tuple[EditRow, ...]

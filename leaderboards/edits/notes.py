@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from harness_leaderboards.edits.boards import EditBoard
 from harness_leaderboards.edits.model import EditRow
 from harness_leaderboards.edits.runs import FINAL, EditedRun
+from harness_leaderboards.render.headings import HASH
 
-HASH = 8
-"""Characters of a hash that are shown."""
 _BROKEN = "_format_broken"
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from harness.results.store import ResultsStore
 from harness.statistics.tradeoff import Point
-from harness_leaderboards.edits.model import EditSetting
+from harness_leaderboards.model import LocalSetting
+from harness_leaderboards.runs import local_setting
 
 START, FINAL = "start", "final"
 _STEPS = ("step-", "request-")
@@ -37,7 +38,7 @@ class EditedRun:
     """A complete run with its evaluations."""
 
     run_id: str
-    setting: EditSetting
+    setting: LocalSetting
     content_hash: str
     """Of the data: sets and probes."""
     reference_id: str
@@ -93,18 +94,11 @@ def read_run(store: ResultsStore, row: Mapping[str, Any]) -> EditedRun:
         for look in store.checkpoints(row["run_id"]).to_dict("records")
     )
     written = [json.dumps(part, sort_keys=True) for part in parts]
-    limit, reference = row["sample_limit"], row["reference_run_id"]
-    world = {name: value for name, value in options.items() if name not in _ELSEWHERE}
+    reference = row["reference_run_id"]
     return EditedRun(
         run_id=row["run_id"],
-        setting=EditSetting(
-            task_version=row["task_version"],
-            subset=row["subset"],
-            task_options=json.dumps(world, sort_keys=True),
-            model=row["model"],
-            model_id=row["model_id"],
-            model_revision=row["model_revision"],
-            sample_limit=int(limit) if limit == limit and limit is not None else None,
+        setting=local_setting(
+            row, {name: value for name, value in options.items() if name not in _ELSEWHERE}
         ),
         content_hash=str(row["content_hash"]),
         reference_id=reference if isinstance(reference, str) else "",
@@ -124,7 +118,7 @@ def newest(runs: Iterable[EditedRun]) -> list[EditedRun]:
 
     An attack that it was not put to is that of the newest run which was.
     """
-    chosen = dict[tuple[EditSetting, str, str, int], EditedRun]()
+    chosen = dict[tuple[LocalSetting, str, str, int], EditedRun]()
     for run in sorted(runs, key=lambda one: one.run_id):
         key = (run.setting, run.content_hash, run.method, run.seed)
         attacks = {one.name: one for one in chosen[key].attacks} if key in chosen else {}

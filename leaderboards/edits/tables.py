@@ -10,12 +10,10 @@ from harness_leaderboards.edits.model import (
     EditLeaderboard,
     EditRow,
     EditSection,
-    EditSetting,
     Over,
 )
 from harness_leaderboards.edits.names import ShortNames
-from harness_leaderboards.edits.notes import HASH
-from harness_leaderboards.render.headings import differing, differing_options
+from harness_leaderboards.render.headings import HASH, local_heading
 from harness_leaderboards.render.numbers import (
     NOT_KNOWN,
     amount,
@@ -27,27 +25,11 @@ from harness_leaderboards.render.tables import TextTable
 
 
 def heading_of(board: EditLeaderboard, section: EditSection) -> str:
-    """The setting in a few words, and what tells it from others of the same subset and model."""
-    setting = section.setting
-    parts = [setting.subset, setting.model]
-    if setting.sample_limit is not None:
-        parts.append(f"first {setting.sample_limit} of each set")
-    alike = [
-        other
-        for other in board.sections
-        if (other.setting.subset, other.setting.model) == (setting.subset, setting.model)
-    ]
-    rest = [other.setting for other in alike]
-    parts += [
-        *differing_options(setting.task_options, [one.task_options for one in rest]),
-        *differing("model", setting.model_id, [one.model_id for one in rest]),
-        *differing(
-            "revision", setting.model_revision[:HASH], [one.model_revision[:HASH] for one in rest]
-        ),
-        *differing("task version", setting.task_version, [one.task_version for one in rest]),
-        *_differing_data(section, [other for other in alike if other.setting == setting]),
-    ]
-    return ", ".join(parts)
+    """What tells a section from the others of its board."""
+    settings = [one.setting for one in board.sections]
+    alike = [other for other in board.sections if other.setting == section.setting]
+    heading = local_heading(section.setting, settings, "first {} of each set")
+    return ", ".join([heading, *_differing_data(section, alike)])
 
 
 def _differing_data(section: EditSection, others: Sequence[EditSection]) -> list[str]:
@@ -56,16 +38,6 @@ def _differing_data(section: EditSection, others: Sequence[EditSection]) -> list
         if any(other.data.get(seed, content_hash) != content_hash for other in others):
             return [f"seed {seed} on data {content_hash[:HASH]}"]
     return []
-
-
-def details_of(setting: EditSetting) -> str:
-    """What had to be equal, in full."""
-    parts = {
-        "model": f"{setting.model_id}@{setting.model_revision}",
-        "task version": setting.task_version,
-        "task options": setting.task_options,
-    }
-    return "; ".join(f"{name} {value}" for name, value in parts.items() if value)
 
 
 def main_tables(board: EditLeaderboard, section: EditSection) -> Iterable[TextTable]:
@@ -283,8 +255,8 @@ def _costs(section: EditSection, names: ShortNames) -> TextTable:
             for row in section.rows
         ),
         caption=(
-            "peak memory: of the GPU where there is one, else of the whole process. preserved: "
-            "share of the forget gradient's length that the surgery leaves.",
+            "peak memory: most in use during the run, of the GPU where there is one, else of the "
+            "process. preserved: share of the forget gradient's length that the surgery leaves.",
         ),
     )
 

@@ -6,13 +6,14 @@ Settings come in, phrases go out: only what differs is said, of options only tho
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from harness_leaderboards.model import Setting
+from harness_leaderboards.model import LocalSetting, Setting
 
-_HASH = 8
+HASH = 8
 """Characters of a hash that a heading shows; the details hold all."""
+_DETAILS = ("embedder", "task_version", "task_options", "sampling", "data_seed")
 
 
 def distinctions(setting: Setting, others: Sequence[Setting]) -> list[str]:
@@ -35,8 +36,41 @@ def distinctions(setting: Setting, others: Sequence[Setting]) -> list[str]:
         *differing("data seed", str(setting.data_seed), [str(one.data_seed) for one in others]),
     ]
     if any(_only_data_differ(setting, one) for one in others):
-        parts.append(f"data {setting.content_hash[:_HASH]}")
+        parts.append(f"data {setting.content_hash[:HASH]}")
     return parts
+
+
+def local_heading(setting: LocalSetting, others: Iterable[LocalSetting], limited: str) -> str:
+    """The setting in a few words, and what tells it from others of the same subset and model.
+
+    Args:
+        setting: whose heading it is.
+        others: the settings of the board; it may be among them.
+        limited: what a limit means, with its place as ``{}``.
+    """
+    parts = [setting.subset, setting.model]
+    if setting.sample_limit is not None:
+        parts.append(limited.format(setting.sample_limit))
+    alike = [one for one in others if (one.subset, one.model) == (setting.subset, setting.model)]
+    data = setting.content_hash[:HASH]
+    parts += [
+        *differing_options(setting.task_options, [one.task_options for one in alike]),
+        *differing("model", setting.model_id, [one.model_id for one in alike]),
+        *differing("revision", _short(setting), [_short(one) for one in alike]),
+        *differing("task version", setting.task_version, [one.task_version for one in alike]),
+        *differing("data", data, [one.content_hash[:HASH] for one in alike]),
+    ]
+    return ", ".join(parts)
+
+
+def details_of(setting: Setting | LocalSetting) -> str:
+    """What had to be equal, in full."""
+    parts = {
+        "model": "@".join(part for part in (setting.model_id, setting.model_revision) if part),
+        **{name.replace("_", " "): str(vars(setting).get(name, "")) for name in _DETAILS},
+        "data": setting.content_hash,
+    }
+    return "; ".join(f"{name} {value}" for name, value in parts.items() if value)
 
 
 def differing(name: str, value: str, others: Sequence[str]) -> list[str]:
@@ -49,8 +83,8 @@ def _of_model(setting: Setting, others: Sequence[Setting]) -> list[str]:
     return [one.model_id for one in others if one.model == setting.model]
 
 
-def _short(setting: Setting) -> str:
-    return setting.model_revision[:_HASH]
+def _short(setting: Setting | LocalSetting) -> str:
+    return setting.model_revision[:HASH]
 
 
 def differing_options(text: str, others: Sequence[str]) -> list[str]:

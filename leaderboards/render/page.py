@@ -9,14 +9,13 @@ from typing import Any
 from harness_leaderboards.adapt import tables as adapt_tables
 from harness_leaderboards.adapt.model import AdaptLeaderboard
 from harness_leaderboards.edits.model import EditLeaderboard
-from harness_leaderboards.edits.tables import details_of as edit_details
 from harness_leaderboards.edits.tables import heading_of as edit_heading
 from harness_leaderboards.edits.tables import main_tables, more_tables
 from harness_leaderboards.model import Leaderboard
+from harness_leaderboards.render.headings import details_of
 from harness_leaderboards.render.tables import (
     TextTable,
     detail_tables,
-    details_of,
     heading_of,
     main_table,
     unranked_table,
@@ -71,7 +70,7 @@ def _(board: EditLeaderboard) -> Page:
     sections = tuple(
         PageSection(
             edit_heading(board, section),
-            edit_details(section.setting),
+            details_of(section.setting),
             tuple(main_tables(board, section)),
             tuple(more_tables(board.board, section)),
         )
@@ -85,7 +84,7 @@ def _(board: AdaptLeaderboard) -> Page:
     sections = tuple(
         PageSection(
             adapt_tables.heading_of(board, section),
-            adapt_tables.details_of(section.setting),
+            details_of(section.setting),
             tuple(adapt_tables.main_tables(board, section)),
             tuple(adapt_tables.more_tables(board.board, section)),
         )

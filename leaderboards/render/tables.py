@@ -51,21 +51,6 @@ def heading(setting: Setting, others: Iterable[Setting] = ()) -> str:
     return ", ".join([*parts, *distinctions(setting, alike)])
 
 
-def details_of(setting: Setting) -> str:
-    """What had to be equal, in full."""
-    model = "@".join(part for part in (setting.model_id, setting.model_revision) if part)
-    parts = {
-        "model": model,
-        "embedder": setting.embedder,
-        "task version": setting.task_version,
-        "task options": setting.task_options,
-        "sampling": setting.sampling,
-        "data seed": str(setting.data_seed),
-        "data": setting.content_hash,
-    }
-    return "; ".join(f"{name} {value}" for name, value in parts.items() if value)
-
-
 def heading_of(board: Leaderboard, section: Section) -> str:
     """The heading of a section among those of its board."""
     return heading(section.setting, [other.setting for other in board.sections])

@@ -26,14 +26,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from harness.options import Options
-from harness.protocols.adapt import GradientMethod, GradientOptions, Requires, State, finite
+from harness.protocols.adapt import GradientMethod, GradientOptions, State, finite
 from harness.registry import About
 from harness_methods.adaptation.teacher import follow, using
 from harness_methods.adaptation.views import strong
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import torch
 
 
@@ -73,14 +71,7 @@ class CoTTA(GradientMethod):
     Options: ClassVar[type[Options]] = CoTTAOptions
     options: CoTTAOptions
     adapts: ClassVar[str] = "all weights"
-
-    def requires(self) -> Requires:
-        """Nothing but weights."""
-        return Requires()
-
-    def parameters(self) -> Iterator[torch.nn.Parameter]:
-        """Every one."""
-        return self.model.module.parameters()
+    all_weights: ClassVar[bool] = True
 
     def prepare(self) -> None:
         """A fresh optimiser, and a teacher that is the source."""

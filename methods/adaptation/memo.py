@@ -19,14 +19,12 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from harness.options import Options
-from harness.protocols.adapt import GradientMethod, GradientOptions, Order, Requires, State, finite
+from harness.protocols.adapt import GradientMethod, GradientOptions, Order, State, finite
 from harness.registry import About
 from harness_methods.adaptation.statistics import mix_statistics
 from harness_methods.adaptation.views import augmix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import torch
 
 
@@ -54,15 +52,8 @@ class MEMO(GradientMethod):
     options: MEMOOptions
     order = Order.ADAPT_FIRST
     adapts: ClassVar[str] = "all weights"
+    all_weights: ClassVar[bool] = True
     batch_statistics: ClassVar[bool] = False
-
-    def requires(self) -> Requires:
-        """Nothing but weights."""
-        return Requires()
-
-    def parameters(self) -> Iterator[torch.nn.Parameter]:
-        """Every one."""
-        return self.model.module.parameters()
 
     def prepare(self) -> None:
         """A fresh optimiser, and the mixture of statistics."""

@@ -20,7 +20,8 @@ from harness import options
 from harness.data import DataSource, cache_dir, content_hash
 from harness.errors import StorageError, UsageError
 from harness.models.base import ModelIdentity, ModelRequest
-from harness.models.classifiers import ClassifierModel, ClassifierOptions, device_of
+from harness.models.classifiers import ClassifierModel, ClassifierOptions
+from harness.models.local import device_of
 from harness.protocols.adapt.task import Picture
 from harness.registry import About, Need
 from harness_tasks.imagenet_c.recipes import DIGITS, Recipe, digits

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import edits
 import pytest
-from edits import Done, Moment, command
+from edits import Done, command, one_cache
 
 MODEL = ("--model", "tiny-digits")
 DIGITS = ("-T", "data=digits", *MODEL)
@@ -95,22 +96,15 @@ def start_server() -> Any:
     return context
 
 
-def ended(context: Any, moment: Moment | None, arguments: tuple[str, ...], note: Path) -> int:
-    """Run a command in a child that saves its state after every batch, and gets a signal."""
-    process = context.Process(target=_child, args=(moment, arguments, str(note), dict(os.environ)))
-    process.start()
-    process.join(120)
-    assert process.exitcode is not None
-    return process.exitcode
-
-
-def _child(
-    moment: Moment | None, arguments: tuple[str, ...], note: str, environment: dict[str, str]
-) -> None:
+def _saving_always(*given: Any) -> None:
+    """Perform a command that saves its state after every batch."""
     from harness.adapting import work
 
     work._SAVE_EVERY_S = -1.0
-    edits._child(moment, arguments, note, environment)
+    edits.perform(*given)
+
+
+ended = partial(edits.ended, child=_saving_always)
 
 
 def write_pictures(folder: Path, each: int, kind: str = "png") -> Path:
@@ -147,16 +141,5 @@ class Deadly:
 
 @pytest.fixture(scope="session")
 def adapt_cache(tmp_path_factory):
-    """One cache for all: the model is taught once. One thread: more wait for one another."""
-    import torch
-
-    threads, patch = torch.get_num_threads(), pytest.MonkeyPatch()
-    torch.set_num_threads(1)
-    cache = tmp_path_factory.getbasetemp() / "adapt-cache"
-    for name in list(os.environ):
-        if name.startswith("HARNESS_") and name != "HARNESS_DATA":
-            patch.delenv(name)
-    patch.setenv("HARNESS_CACHE", str(cache))
-    yield cache
-    patch.undo()
-    torch.set_num_threads(threads)
+    """The model is taught once."""
+    yield from one_cache(tmp_path_factory.getbasetemp() / "adapt-cache")

@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,18 +149,10 @@ def start_server() -> Any:
     return context
 
 
-def ended(context: Any, moment: Moment | None, arguments: tuple[str, ...], note: Path) -> int:
-    """Run a command in a child that gets a signal at a moment; returns its exit status."""
-    process = context.Process(target=_child, args=(moment, arguments, str(note), dict(os.environ)))
-    process.start()
-    process.join(120)
-    assert process.exitcode is not None
-    return process.exitcode
-
-
-def _child(
+def perform(
     moment: Moment | None, arguments: tuple[str, ...], note: str, environment: dict[str, str]
 ) -> None:
+    """Run a command that gets a signal at a moment, and write what it says to `note`."""
     import importlib
 
     import torch
@@ -177,6 +170,21 @@ def _child(
         owner = getattr(importlib.import_module(moment.module), moment.owner)
         _arm(owner, moment)
     main(list(arguments))
+
+
+def ended(
+    context: Any,
+    moment: Moment | None,
+    arguments: tuple[str, ...],
+    note: Path,
+    child: Callable[..., None] = perform,
+) -> int:
+    """Run a command in a child that gets a signal at a moment; returns its exit status."""
+    process = context.Process(target=child, args=(moment, arguments, str(note), dict(os.environ)))
+    process.start()
+    process.join(120)
+    assert process.exitcode is not None
+    return process.exitcode
 
 
 def _arm(owner: Any, moment: Moment) -> None:
@@ -199,17 +207,21 @@ def _arm(owner: Any, moment: Moment) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def edit_cache(tmp_path_factory):
-    """One cache for all: targets are trained once. One thread: more wait for one another."""
+    """Targets are trained once."""
+    yield from one_cache(tmp_path_factory.getbasetemp() / "edit-cache")
+
+
+def one_cache(folder: Path) -> Iterator[Path]:
+    """One cache for all, and one thread: more wait for one another."""
     import torch
 
     threads, patch = torch.get_num_threads(), pytest.MonkeyPatch()
     torch.set_num_threads(1)
-    cache = tmp_path_factory.getbasetemp() / "edit-cache"
     for name in list(os.environ):
         if name.startswith("HARNESS_") and name != "HARNESS_DATA":
             patch.delenv(name)
-    patch.setenv("HARNESS_CACHE", str(cache))
-    yield cache
+    patch.setenv("HARNESS_CACHE", str(folder))
+    yield folder
     patch.undo()
     torch.set_num_threads(threads)
 

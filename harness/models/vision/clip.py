@@ -17,7 +17,8 @@ from pydantic import Field
 from harness import options
 from harness.errors import UsageError
 from harness.models.base import ModelIdentity, ModelRequest
-from harness.models.classifiers import ClassifierModel, ClassifierOptions, device_of
+from harness.models.classifiers import ClassifierModel, ClassifierOptions
+from harness.models.local import device_of
 from harness.models.vision.preprocessing import Preprocessing
 from harness.models.vision.prompts import IMAGENET, Prompts
 from harness.models.vision.source import Source

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness import options
 from harness.errors import UsageError
 from harness.models.base import ModelIdentity, ModelRequest
-from harness.models.classifiers import ClassifierModel, ClassifierOptions, device_of
+from harness.models.classifiers import ClassifierModel, ClassifierOptions
+from harness.models.local import device_of
 from harness.models.vision.classes import class_ids
 from harness.models.vision.preprocessing import Preprocessing
 from harness.models.vision.source import Source

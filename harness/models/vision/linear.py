@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
-from harness.models.classifiers import ClassifierOptions, device_of
+from harness.models.classifiers import ClassifierOptions
+from harness.models.local import device_of
 from harness.protocols.adapt.classifier import Classifier
 
 if TYPE_CHECKING:

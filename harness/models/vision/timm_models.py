@@ -16,8 +16,9 @@ from harness import options
 from harness.data import file_hash
 from harness.errors import UsageError
 from harness.models.base import ModelIdentity, ModelRequest
-from harness.models.classifiers import ClassifierModel, ClassifierOptions, device_of
+from harness.models.classifiers import ClassifierModel, ClassifierOptions
 from harness.models.files import folder_hash
+from harness.models.local import device_of
 from harness.models.vision.classes import class_ids, imagenet
 from harness.models.vision.torchvision import prepare_torchvision
 from harness.options import Options

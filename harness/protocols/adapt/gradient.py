@@ -60,13 +60,18 @@ class GradientMethod(TestTimeMethod):
     adapts: ClassVar[str] = "norm affine"
     batch_statistics: ClassVar[bool] = True
     """Whether batch norm layers normalise by the batch."""
+    all_weights: ClassVar[bool] = False
+    """Whether every weight is adapted, of a model with norm layers or without."""
 
     def requires(self) -> Requires:
-        """Some norm layer."""
-        return Requires(norms=frozenset(NormKind))
+        """Some norm layer, unless all weights are adapted."""
+        return Requires() if self.all_weights else Requires(norms=frozenset(NormKind))
 
     def parameters(self) -> Iterator[torch.nn.Parameter]:
         """What is adapted; called after `reset` too."""
+        if self.all_weights:
+            yield from self.model.module.parameters()
+            return
         for name, layer in norm_layers(self.model.module):
             if self.is_adapted(name):
                 yield from layer.parameters(recurse=False)
