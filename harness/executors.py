@@ -36,17 +36,27 @@ from harness.models.client import Gate
 from harness.models.embedders import RankingModel
 from harness.outcomes import Progress, RunOutcome, run_title
 from harness.plan import ModelOpener, Plan, PlannedRun, StreamRun, open_model
-from harness.protocols.stream.loop import Lane, run_lane
-from harness.results.schema import RunStatus, SampleRecord, Status
+from harness.results.schema import SampleRecord, Status
 from harness.results.store import Attempt, JournalHeld, ResultsStore, RunSummary
-from harness.runner import Engine, Execution, run_code_hash
+from harness.runner import run_code_hash
+from harness.served import Engine, Execution, Playable
+from harness.solving.execution import SolveExecution
+from harness.solving.plan import SolveRun
+from harness.streaming.execution import StreamExecution
 from harness.sweep import Sweep
 
 _KINDS: Mapping[type[PlannedRun], ModelKind] = {
     StreamRun: ModelKind.CHAT,
     EditRun: ModelKind.CAUSAL_LM,
     AdaptRun: ModelKind.CLASSIFIER,
+    SolveRun: ModelKind.CHAT,
 }
+
+
+ServedRun = StreamRun | SolveRun
+"""Runs whose samples are played one by one and may ask a chat model."""
+_ALONE = Engine(None, ModelIdentity("", "", "none", ""))
+"""What a run works with whose method asks no model."""
 
 
 class LocalExecutor:
@@ -100,17 +110,22 @@ class LocalExecutor:
             outcomes |= await execute_adaptations(
                 adaptations, self._store, plan.sweep, self._progress, self._open, self._host()
             )
-            streams = [
+            for position, run, attempt in attempts:
+                if isinstance(run, SolveRun) and not run.asks_model:
+                    # One after another: the machine is not shared.
+                    places = Places(1)
+                    outcomes[position] = await self._run(run, attempt, plan, _ALONE, places)
+            served = [
                 (position, run, attempt)
                 for position, run, attempt in attempts
-                if isinstance(run, StreamRun)
+                if isinstance(run, StreamRun) or (isinstance(run, SolveRun) and run.asks_model)
             ]
             # Streams are sequential, so they get their places before items that can wait.
-            streams.sort(key=lambda one: not one[1].method.right.type.stateful)
-            runs = [run for _, run, _ in streams]
+            served.sort(key=lambda one: not _is_stream(one[1]))
+            runs = [run for _, run, _ in served]
             ranking = await self._start_embedder(plan.sweep, runs, stack)
             for models in self._groups(plan.sweep, runs):
-                mine = [one for one in streams if one[1].spec.model in models]
+                mine = [one for one in served if one[1].spec.model in models]
                 done = await self._run_group(plan, mine, models, ranking, ceilings)
                 for (position, _, _), outcome in zip(mine, done, strict=True):
                     outcomes[position] = outcome
@@ -122,8 +137,9 @@ class LocalExecutor:
         except JournalHeld as error:
             return RunOutcome(run, note=str(error))
         if isinstance(claimed, RunSummary):
-            model: Model = self._open(run.spec.model, sweep, _KINDS[type(run)])
-            _refuse_other_options(claimed, model.engine_options())
+            if not (isinstance(run, SolveRun) and not run.asks_model):
+                model: Model = self._open(run.spec.model, sweep, _KINDS[type(run)])
+                _refuse_other_options(claimed, model.engine_options())
             if isinstance(run, EditRun):
                 refuse_other_reference(self._store, run, claimed.run_id, sweep.reference)
             return RunOutcome(
@@ -140,7 +156,7 @@ class LocalExecutor:
         return claimed
 
     async def _start_embedder(
-        self, sweep: Sweep, runs: Sequence[StreamRun], stack: AsyncExitStack
+        self, sweep: Sweep, runs: Sequence[ServedRun], stack: AsyncExitStack
     ) -> tuple[RankingModel, ModelIdentity] | None:
         """Start the embedder if a run needs similarities."""
         if not any(run.spec.embedder for run in runs):
@@ -150,7 +166,7 @@ class LocalExecutor:
         self._progress.status(f"starting embedder {sweep.embedder} ...")
         return embedder, await embedder.start(self._host())
 
-    def _groups(self, sweep: Sweep, runs: Sequence[StreamRun]) -> list[dict[str, ChatModel]]:
+    def _groups(self, sweep: Sweep, runs: Sequence[ServedRun]) -> list[dict[str, ChatModel]]:
         """Models that may be up at the same time; one that takes the machine is a group alone."""
         shared, alone = dict[str, ChatModel](), list[dict[str, ChatModel]]()
         for name in dict.fromkeys(run.spec.model for run in runs):
@@ -164,7 +180,7 @@ class LocalExecutor:
     async def _run_group(
         self,
         plan: Plan,
-        attempts: Sequence[tuple[int, StreamRun, Attempt]],
+        attempts: Sequence[tuple[int, ServedRun, Attempt]],
         models: Mapping[str, ChatModel],
         ranking: tuple[RankingModel, ModelIdentity] | None,
         ceilings: Ceilings,
@@ -195,12 +211,23 @@ class LocalExecutor:
                 ]
             )
 
+    def _execution(
+        self, run: ServedRun, attempt: Attempt, sweep: Sweep, engine: Engine
+    ) -> Execution:
+        if isinstance(run, StreamRun):
+            return StreamExecution(run, attempt, self._store, sweep, engine)
+
+        def say(text: str) -> None:
+            self._progress.status(f"{run_title(run)}: {text}")
+
+        return SolveExecution(run, attempt, self._store, sweep, engine, say)
+
     def _host(self) -> Host:
         return Host(self._store.root / "logs", self._progress.status)
 
     async def _run(
         self,
-        run: StreamRun,
+        run: ServedRun,
         attempt: Attempt,
         plan: Plan,
         engine: Engine,
@@ -208,7 +235,7 @@ class LocalExecutor:
     ) -> RunOutcome:
         if not run.spec.embedder:
             engine = replace(engine, ranking=None, ranking_identity=None)
-        execution = Execution(run, attempt, self._store, plan.sweep, engine)
+        execution = self._execution(run, attempt, plan.sweep, engine)
         run_id, first_problem, stopped = attempt.run_id, list[str](), list[str]()
         self._progress.begin(run_id, run_title(run), run.n_samples, execution.finished)
 
@@ -217,9 +244,9 @@ class LocalExecutor:
                 first_problem.append(f"{record.sample_id} {record.status}: {record.error}")
             self._progress.advance(run_id, record)
 
-        async def play(lane: Lane) -> None:
+        async def play(lane: Playable) -> None:
             try:
-                await run_lane(lane)
+                await lane.play()
             except CeilingReached as error:
                 # The other lanes end in the same way, with what they have under way.
                 stopped.append(f"{error}; a higher one goes on with the same command")
@@ -227,7 +254,7 @@ class LocalExecutor:
         try:
             async with aclosing(execution.lanes(on_sample)) as lanes, asyncio.TaskGroup() as group:
                 async for lane in lanes:
-                    await places.take(urgent=run.method.right.type.stateful)
+                    await places.take(urgent=_is_stream(run))
                     playing = group.create_task(play(lane))
                     # Not at the end of `play`: a task that is cancelled before it begins has none.
                     playing.add_done_callback(lambda _task: places.give_back())
@@ -243,17 +270,12 @@ class LocalExecutor:
         finally:
             self._progress.end(run_id)
         row = execution.publish()
-        return RunOutcome(
-            run,
-            run_id,
-            RunStatus(row["status"]),
-            n_done=row["n_done"],
-            n_failed=row["n_failed"],
-            n_invalid=row["n_invalid"],
-            n_error=row["n_error"],
-            score=dict(row["metrics"]).get("score"),
-            note="; ".join([*stopped[:1], *first_problem[:1]]),
-        )
+        return RunOutcome.of_row(run, row, "; ".join([*stopped[:1], *first_problem[:1]]))
+
+
+def _is_stream(run: ServedRun) -> bool:
+    """Whether its samples have to wait for one another."""
+    return isinstance(run, StreamRun) and run.method.right.type.stateful
 
 
 class Places:

@@ -15,11 +15,12 @@ from typing import Any
 
 from harness import composition, options, plugin_file
 from harness.composition import Part
-from harness.errors import UnknownName, UsageError
+from harness.errors import HarnessError, UnknownName, UsageError
 from harness.options import Options
 from harness.protocols.adapt.method import TestTimeMethod, Wrapper
 from harness.protocols.edit.method import ModelEditor
 from harness.protocols.edit.surgery import GradientSurgery
+from harness.protocols.solve.method import Solver, Voting
 from harness.protocols.stream.method import Agent, Memory, MethodPair
 from harness.registry import About, Kind, Need, Registered, registered
 
@@ -65,6 +66,14 @@ RULES = {
         {"adapter": TestTimeMethod, "wrapper": Wrapper},
         "tent+panda",
     ),
+    "solve": Rule(
+        "solver",
+        "voting",
+        "icl",
+        "none",
+        {"solver": Solver, "voting": Voting},
+        "icl+vote",
+    ),
 }
 
 
@@ -107,6 +116,21 @@ class Method:
         """Packages that the parts need."""
         return tuple(need for part in self.parts for need in part.type.needs)
 
+    def construct(self) -> tuple[Any, Any]:
+        """Construct both parts with their options.
+
+        Raises:
+            UsageError: one of them cannot be constructed with these.
+        """
+        try:
+            return self.left.type(self.left.options), self.right.type(self.right.options)
+        except HarnessError:
+            raise
+        except Exception as error:
+            raise UsageError(
+                f"method '{self.label}' cannot be constructed: {type(error).__name__}: {error}"
+            ) from error
+
     def lacking(self) -> str:
         """What is not installed and how to get it; empty if all is there."""
         for need in self.needs:
@@ -134,12 +158,25 @@ def resolve(text: str, protocol: str) -> Method:
             f"method '{text}' has {len(parts)} parts; the form of a {protocol} method is "
             f"{rule.left}+{rule.right}, for example {rule.example}."
         )
-    if right.name != rule.default_right and not getattr(left.type, "takes_surgery", True):
-        raise UsageError(
-            f"method '{text}': {left.name} follows no gradient that {right.name} could change; "
-            f"write {left.name}, or take a gradient editor, as in {rule.example}."
-        )
+    if right.name != rule.default_right and (why := _refusal(left, right.name)):
+        raise UsageError(f"method '{text}': {why}, as in {rule.example}.")
     return Method("+".join(str(part) for part in parts), protocol, left, right)
+
+
+def _refusal(left: MethodPart, right: str) -> str:
+    """Why a left part takes no right part; empty if it does."""
+    name = left.name
+    if not getattr(left.type, "takes_surgery", True):
+        return (
+            f"{name} follows no gradient that {right} could change; write {name}, or take a "
+            "gradient editor"
+        )
+    if not getattr(left.type, "takes_voting", True):
+        return (
+            f"{name} knows only the variants that it was fitted on and votes over them itself; "
+            f"write {name}:votes=16, or take a solver that meets any variant"
+        )
+    return ""
 
 
 def _complete(part: Part, protocol: str, rule: Rule) -> tuple[MethodPart, MethodPart]:

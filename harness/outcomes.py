@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 from harness.plan import PlannedRun
 from harness.results.schema import RunStatus, SampleRecord, Scored
@@ -50,6 +50,21 @@ class RunOutcome:
     paid_input_tokens: int = 0
     """Tokens that were computed for a run that was finished before."""
     paid_output_tokens: int = 0
+
+    @classmethod
+    def of_row(cls, run: PlannedRun, row: Mapping[str, Any], note: str) -> Self:
+        """What became of a run that was published just now."""
+        return cls(
+            run,
+            row["run_id"],
+            RunStatus(row["status"]),
+            n_done=row["n_done"],
+            n_failed=row["n_failed"],
+            n_invalid=row["n_invalid"],
+            n_error=row["n_error"],
+            score=dict(row["metrics"]).get("score"),
+            note=note,
+        )
 
     @property
     def good(self) -> bool:

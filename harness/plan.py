@@ -10,7 +10,8 @@ import inspect
 import random
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -27,6 +28,7 @@ from harness.models.classifiers import ClassifierModel
 from harness.models.embedders import RankingModel
 from harness.protocols.adapt.task import AdaptTask
 from harness.protocols.edit.task import EditTask
+from harness.protocols.solve.task import SolveTask
 from harness.protocols.stream.task import StreamTask
 from harness.protocols.stream.types import Item
 from harness.protocols.task import Task
@@ -145,6 +147,10 @@ def expand(sweep: Sweep, opener: ModelOpener | None = None) -> Plan:
         from harness.adapting.plan import expand_adaptations
 
         return expand_adaptations(task, sweep, opener or open_model)
+    if isinstance(task, SolveTask):
+        from harness.solving.plan import expand_solves
+
+        return expand_solves(task, sweep, opener or open_model)
     if isinstance(task, EditTask):
         from harness.editing.plan import expand_edits
 
@@ -164,11 +170,12 @@ def _expand_streams(task: StreamTask, sweep: Sweep, opener: ModelOpener) -> Plan
         )
     methods = [resolve(text, task.protocol) for text in sweep.method or task.default_methods]
     models = sweep.model or (task.default_model,)
-    items = _limited(_items(task, sweep), sweep.limit)
+    with listing(sweep, "items"):
+        items = task.items(sweep.data_seed)
+    items = _limited(items, sweep.limit)
     streams = {order: order_streams(items, order) for order in sweep.orders()}
     opened = _open_models(sweep, models, methods, opener)
-    prices = _prices(sweep, models)
-    part, parts = sweep.shard_of()
+    prices = prices_of(sweep, models)
     runs = dict[str, StreamRun]()
     for method, model, order, seed in product(methods, models, sweep.orders(), seeds):
         spec = RunSpec(
@@ -186,17 +193,16 @@ def _expand_streams(task: StreamTask, sweep: Sweep, opener: ModelOpener) -> Plan
             data_seed=sweep.data_seed,
             sample_seed=seed,
         )
-        reason = _skip_reason(method, order, items) or _lacks(method, sampling, opened[model])
+        reason = _skip_reason(method, order, items) or lacks(method, sampling, opened[model])
         run = StreamRun(spec, task, method, streams[order], skipped=reason)
         runs.setdefault(spec.work_key(), run)
     baseline = resolve(task.baseline, task.protocol).canonical()
     compared = {run.spec.method for run in runs.values() if not run.skipped} - {baseline}
     clusters = len({item.stream_id for item in items})
-    mine = tuple(runs.values())[part - 1 :: parts]
-    return Plan(sweep, mine, clusters, len(compared), prices)
+    return Plan(sweep, sweep.share(runs), clusters, len(compared), prices)
 
 
-def open_task(sweep: Sweep) -> StreamTask | EditTask | AdaptTask:
+def open_task(sweep: Sweep) -> StreamTask | EditTask | AdaptTask | SolveTask:
     """Load the task of a sweep with its options and check what it needs."""
     if sweep.task.startswith(plugin_file.PREFIX):
         task_type, class_name, path = plugin_file.load(sweep.task, "task")
@@ -205,7 +211,8 @@ def open_task(sweep: Sweep) -> StreamTask | EditTask | AdaptTask:
     else:
         task_type = find(Kind.TASK, sweep.task).load()
     if not (
-        isinstance(task_type, type) and issubclass(task_type, StreamTask | EditTask | AdaptTask)
+        isinstance(task_type, type)
+        and issubclass(task_type, StreamTask | EditTask | AdaptTask | SolveTask)
     ):
         raise UsageError(f"task '{sweep.task}' follows no protocol that this version knows.")
     if inspect.isabstract(task_type):
@@ -303,14 +310,24 @@ def refuse_what_means_nothing(sweep: Sweep, kind: str) -> None:
         raise UsageError(f"--order means nothing to {kind}; leave it out.")
 
 
-def _items(task: StreamTask, sweep: Sweep) -> Sequence[Item]:
+@contextmanager
+def listing(sweep: Sweep, what: str) -> Generator[None]:
+    """Around a task's own listing of what it has.
+
+    Args:
+        sweep: names the task.
+        what: is listed.
+
+    Raises:
+        UsageError: the task breaks.
+    """
     try:
-        return task.items(sweep.data_seed)
+        yield
     except HarnessError:
         raise
     except Exception as error:
         raise UsageError(
-            f"task '{sweep.task}' cannot list its items ({type(error).__name__}: {error}); its "
+            f"task '{sweep.task}' cannot list its {what} ({type(error).__name__}: {error}); its "
             "author has to mend it."
         ) from error
 
@@ -331,7 +348,7 @@ def _open_models(
     return opened
 
 
-def _lacks(method: Method, sampling: Sampling, model: ChatModel) -> str:
+def lacks(method: Method, sampling: Sampling, model: ChatModel) -> str:
     """What a method or a setting asks for and the model cannot give."""
     wanted = {ability for part in method.parts for ability in part.type.abilities}
     wanted |= sampling.abilities()
@@ -341,7 +358,12 @@ def _lacks(method: Method, sampling: Sampling, model: ChatModel) -> str:
     return f"asks for {lacking[0]}, which {type(model).__name__} cannot give; take vllm:NAME"
 
 
-def _prices(sweep: Sweep, models: Sequence[str]) -> dict[str, Price]:
+def prices_of(sweep: Sweep, models: Sequence[str]) -> dict[str, Price]:
+    """What the models of a sweep cost.
+
+    Raises:
+        UsageError: a ceiling on cost needs a price that is not known.
+    """
     prices = {} if sweep.prices is None else read_prices(sweep.prices)
     if sweep.max_cost is not None:
         for model in models:

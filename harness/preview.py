@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from harness.errors import HarnessError, UsageError
+from harness.hooks import call_hook
 from harness.models.base import NO_HOST, Host, ModelIdentity, ModelRequest
 from harness.models.chat import ChatModel, ChatRequest, ChatResponse, Message, Sampling
 from harness.models.client import Gate, StreamClient
 from harness.models.search import NoRanker, SimilaritySearch
 from harness.outcomes import run_title
 from harness.plan import Plan, StreamRun
-from harness.protocols.stream.method import MemoryContext, Play, call_hook
+from harness.protocols.stream.method import MemoryContext, Play
 from harness.protocols.stream.types import Query
 from harness.protocols.stream.world import World
 from harness.registry import About

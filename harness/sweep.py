@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,6 +20,8 @@ _ORDER = re.compile(r"native|shuffle:(0|[1-9][0-9]{0,17})|easy-hard|hard-easy")
 _SEED_RANGE = re.compile(r"\s*([0-9]{1,18})\s*(?:-\s*([0-9]{1,18})\s*)?")
 _SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 _MOST_SEEDS = 10_000
+
+Run = TypeVar("Run")
 
 
 class Sweep(BaseModel):
@@ -85,7 +87,16 @@ class Sweep(BaseModel):
                 )
         return tuple(dict.fromkeys(self.order))
 
-    def shard_of(self) -> tuple[int, int]:
+    def share(self, runs: Mapping[str, Run]) -> tuple[Run, ...]:
+        """The part of a plan's runs that this command executes.
+
+        Args:
+            runs: all of them, by work key.
+        """
+        part, parts = self._part()
+        return tuple(runs.values())[part - 1 :: parts]
+
+    def _part(self) -> tuple[int, int]:
         """Which part of how many, counted from 1."""
         if self.shard is None:
             return 1, 1

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import CancelledError
-from datetime import UTC, datetime
 from typing import Any
 
 from harness import memory
 from harness.adapting.past import AdaptPast
 from harness.adapting.plan import AdaptRun, open_method
-from harness.adapting.work import OnSample, Say, Work, out_of_memory
-from harness.errors import HarnessError, InfrastructureError, MethodError, StorageError, UsageError
+from harness.adapting.work import OnSample, Say, Work
+from harness.errors import InfrastructureError, StorageError
+from harness.local_runs import begin, blame, row_of
 from harness.models.base import ModelIdentity
 from harness.protocols.adapt.classifier import Classifier
 from harness.results.checkpoints import Checkpoints
 from harness.results.schema import RunStatus, SampleRecord, Status
 from harness.results.store import Attempt, ResultsStore
-from harness.runner import journal_summary, run_row, save_spec
 from harness.sweep import Sweep
-
-_OUT_OF_MEMORY = (
-    "the device ran out of memory; take a smaller -T batch_size and run the same command again"
-)
 
 
 class AdaptExecution:
@@ -49,28 +42,15 @@ class AdaptExecution:
         self.run_id = attempt.run_id
         self.source = source
         """The source model, which nothing changes."""
+        self._attempt = attempt
         self._journal = attempt.journal
-        self._code_hash = attempt.code_hash
         self._store = store
         self._identity = identity
         self.past = AdaptPast.read(attempt.journal)
         """What is there."""
         self.checkpoints = Checkpoints(store.artifacts(self.run_id) / "checkpoints")
         """Saved states."""
-        self._began = time.perf_counter()
-        engine = [[identity.id, identity.revision, identity.engine, identity.engine_version]]
-        if not self.past.started_at:
-            self.past.started_at = datetime.now(UTC).isoformat()
-            summary = journal_summary(run, self._code_hash, self.past.started_at)
-            self._journal.append({"kind": "run", "summary": summary})
-            save_spec(run, sweep, store.artifacts(self.run_id))
-        elif self.past.engine and self.past.engine != engine:
-            raise UsageError(
-                f"run {self.run_id} was begun with {' '.join(self.past.engine[0])} and would go "
-                f"on with {' '.join(engine[0])}; take the same again, or --fresh."
-            )
-        if not self.past.engine:
-            self._journal.append({"kind": "engine", "engine": engine})
+        self._began = begin(run, attempt, self.past, store, sweep, identity)
 
     def play(self, say: Say, on_sample: OnSample, stop: threading.Event) -> None:
         """Adapt to what remains of the stream.
@@ -87,22 +67,12 @@ class AdaptExecution:
         work = Work(self, say, on_sample, stop)
         try:
             work.do()
-        except (CancelledError, StorageError, UsageError):
+        except StorageError:
             raise
-        except MethodError as error:
-            cause = error if error.__cause__ is None else error.__cause__
-            work.close(Status.FAILED, type(cause).__name__, str(error))
         except InfrastructureError as error:
             work.close(Status.ERROR, type(error).__name__, str(error))
-        except HarnessError:
-            raise
         except Exception as error:  # noqa: BLE001 - the one place that turns it into rows
-            # No method is to blame for what breaks while a model is loaded or images are made.
-            if out_of_memory(error):
-                work.close(Status.ERROR, "OutOfMemory", _OUT_OF_MEMORY)
-            else:
-                reason = f"{type(error).__name__}: {error}"
-                work.close(Status.ERROR, type(error).__name__, reason)
+            work.close(*blame(error, "take a smaller -T batch_size"))
 
     def publish(self) -> dict[str, Any]:
         """Write the tables; returns the run's row."""
@@ -145,16 +115,12 @@ class AdaptExecution:
         work = {name: self.past.stats.get(f"images_{name}") for name in ("forward", "backward")}
         done = count[Status.OK] + count[Status.FAILED]
         each = {f"{k}s_per_image": v / done for k, v in work.items() if v is not None and done}
+        metrics = {**summary.metrics, **self.past.stats, **each}
+        row = row_of(
+            *(self.run, self._attempt, self.past, self._identity, count, metrics, self._began)
+        )
         return {
-            **run_row(self.run, self.run_id, self._code_hash, self._identity, count),
-            "started_at": datetime.fromisoformat(self.past.started_at),
-            "wall_s": time.perf_counter() - self._began,
-            "input_tokens": 0,
-            "output_tokens": 0,
-            "paid_input_tokens": 0,
-            "paid_output_tokens": 0,
-            "metrics": list({**summary.metrics, **self.past.stats, **each}.items()),
-            "engine_settings": "{}",
+            **row,
             "protocol_settings": json.dumps(
                 {**self._axes(), "missing": dict(summary.missing)}, sort_keys=True
             ),

@@ -16,7 +16,7 @@ from harness.outcomes import Progress, RunOutcome, in_thread, run_title
 from harness.plan import ModelOpener
 from harness.protocols.adapt.classifier import Classifier
 from harness.protocols.adapt.method import Context
-from harness.results.schema import RunStatus, SampleRecord, Status
+from harness.results.schema import SampleRecord, Status
 from harness.results.store import Attempt, ResultsStore
 from harness.sweep import Sweep
 
@@ -98,15 +98,4 @@ async def _run(execution: AdaptExecution, progress: Progress) -> RunOutcome:
         row = execution.publish()
     finally:
         progress.end(run_id)
-    metrics = dict(row["metrics"])
-    return RunOutcome(
-        run,
-        run_id,
-        RunStatus(row["status"]),
-        n_done=row["n_done"],
-        n_failed=row["n_failed"],
-        n_invalid=row["n_invalid"],
-        n_error=row["n_error"],
-        score=metrics.get("score"),
-        note=problems[0] if problems else "",
-    )
+    return RunOutcome.of_row(run, row, problems[0] if problems else "")

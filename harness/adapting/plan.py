@@ -6,14 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Any
 
 from harness.data import content_hash
-from harness.errors import HarnessError, UsageError
+from harness.errors import UsageError
 from harness.methods import Method, resolve
 from harness.models.base import ModelKind, ModelRequest
 from harness.models.classifiers import ClassifierModel
-from harness.plan import ModelOpener, Plan, PlannedRun, refuse_what_means_nothing, task_name
+from harness.plan import (
+    ModelOpener,
+    Plan,
+    PlannedRun,
+    listing,
+    refuse_what_means_nothing,
+    task_name,
+)
 from harness.protocols.adapt.method import TestTimeMethod, Wrapper
 from harness.protocols.adapt.task import OPERATIONAL, AdaptTask, Picture, Stage
 from harness.spec import RunSpec
@@ -93,9 +99,7 @@ def expand_adaptations(task: AdaptTask, sweep: Sweep, opener: ModelOpener) -> Pl
             runs.setdefault(run.spec.work_key(), run)
     baseline = resolve(task.baseline, "adapt").canonical()
     compared = {run.spec.method for run in runs.values() if not run.skipped} - {baseline}
-    part, parts = sweep.shard_of()
-    mine = tuple(runs.values())[part - 1 :: parts]
-    return Plan(sweep, mine, clusters, len(compared), unit="photographs")
+    return Plan(sweep, sweep.share(runs), clusters, len(compared), unit="photographs")
 
 
 def open_method(method: Method) -> tuple[TestTimeMethod, Wrapper]:
@@ -104,29 +108,12 @@ def open_method(method: Method) -> tuple[TestTimeMethod, Wrapper]:
     Raises:
         UsageError: one of them cannot be constructed with these options.
     """
-    made = list[Any]()
-    for part in method.parts:
-        try:
-            made.append(part.type(part.options))
-        except HarnessError:
-            raise
-        except Exception as error:
-            raise UsageError(
-                f"method '{method.label}' cannot be constructed: {type(error).__name__}: {error}"
-            ) from error
-    return made[0], made[1]
+    return method.construct()
 
 
 def _stages(task: AdaptTask, model: ClassifierModel, sweep: Sweep, seed: int) -> tuple[Stage, ...]:
-    try:
+    with listing(sweep, "images"):
         stages = tuple(task.stages(model.classes(), seed, sweep.limit))
-    except HarnessError:
-        raise
-    except Exception as error:
-        raise UsageError(
-            f"task '{sweep.task}' cannot list its images ({type(error).__name__}: {error}); its "
-            "author has to mend it."
-        ) from error
     if not any(one.pictures for one in stages):
         raise UsageError("the task has no images with these options.")
     return stages

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness import memory
@@ -23,6 +23,7 @@ from harness.adapting.loader import Image, Loader
 from harness.adapting.past import key_of
 from harness.adapting.plan import Piece, open_method
 from harness.errors import HarnessError, InfrastructureError, MethodError, UsageError
+from harness.local_runs import out_of_memory
 from harness.protocols.adapt.classifier import Classifier, TextClassifier, norm_layers
 from harness.protocols.adapt.method import Context, Requires, TestTimeMethod, Wrapper
 from harness.protocols.adapt.task import Picture, Stage
@@ -419,10 +420,10 @@ def _records(
         picture = image.picture
         right = float(probabilities[row, picture.label])
         top = [int(one) for one in best.indices[row]]
+        record = _record(stage, picture, number, Status.OK)
         metrics = {
+            **record.metrics,
             **{f"top{place}": float(one) for place, one in enumerate(top, 1)},
-            "label": float(picture.label),
-            "severity": float(picture.severity),
             "max_probability": float(best.values[row, 0]),
             "entropy": float(entropies[row]),
             "top5_correct": float(picture.label in top),
@@ -432,18 +433,11 @@ def _records(
         }
         if step.source_seconds is not None:
             metrics["source_ms"] = 1000 * step.source_seconds / together
-        yield SampleRecord(
-            sample_id=picture.sample_id,
+        yield replace(
+            record,
             sample_hash=image.content_hash,
-            source_id=picture.source_id,
-            stream_id=stage.name,
-            step=number,
-            group=picture.group,
-            status=Status.OK,
             score=float(top[0] == picture.label),
             metrics=metrics,
-            repeat=picture.repeat,
-            checkpoint=stage.checkpoint,
             latency_s=step.seconds / together,
         )
 
@@ -451,6 +445,13 @@ def _records(
 def _failure(
     stage: Stage, picture: Picture, number: int, status: Status, error_type: str, reason: str
 ) -> SampleRecord:
+    score = 0.0 if status is Status.FAILED else None
+    record = _record(stage, picture, number, status)
+    return replace(record, score=score, error_type=error_type, error=reason)
+
+
+def _record(stage: Stage, picture: Picture, number: int, status: Status) -> SampleRecord:
+    """What every row of a picture says, whatever became of it."""
     return SampleRecord(
         sample_id=picture.sample_id,
         sample_hash=picture.content_hash,
@@ -459,12 +460,10 @@ def _failure(
         step=number,
         group=picture.group,
         status=status,
-        score=0.0 if status is Status.FAILED else None,
+        score=None,
         metrics={"severity": float(picture.severity), "label": float(picture.label)},
         repeat=picture.repeat,
         checkpoint=stage.checkpoint,
-        error_type=error_type,
-        error=reason,
     )
 
 
@@ -474,10 +473,3 @@ def _synchronise(images: torch.Tensor) -> None:
 
     if images.is_cuda:
         torch.cuda.synchronize()
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the machine had no room."""
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError | MemoryError)

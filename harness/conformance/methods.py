@@ -13,6 +13,7 @@ from harness.conformance.edits import check_editor
 from harness.conformance.toy import CANARY, ToyModel, ToyTask
 from harness.errors import HarnessError, UnknownName
 from harness.executors import LocalExecutor
+from harness.hooks import call_hook
 from harness.methods import RULES, Method, resolve
 from harness.models.base import ModelKind, ModelRequest
 from harness.models.chat import Sampling
@@ -23,7 +24,7 @@ from harness.options import describe
 from harness.outcomes import RunOutcome
 from harness.plan import Plan, StreamRun, order_streams
 from harness.protocols.stream import Experience, Feedback, Memory, Query, StreamSettings, Turn
-from harness.protocols.stream.method import MemoryContext, call_hook
+from harness.protocols.stream.method import MemoryContext
 from harness.protocols.stream.settings import FeedbackLevel, StorePolicy
 from harness.registry import About
 from harness.results.schema import SampleRecord, Scored

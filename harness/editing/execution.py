@@ -12,11 +12,8 @@ import math
 import os
 import shutil
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +22,12 @@ from harness.editing.attacks import beyond_relearned
 from harness.editing.past import EditPast
 from harness.editing.plan import FINAL, EditRun, Look
 from harness.editing.reference import Reference, final_results
-from harness.editing.work import OnSample, Say, Serve, Work, out_of_memory
+from harness.editing.work import OnSample, Say, Serve, Work
 from harness.errors import (
-    HarnessError,
-    InfrastructureError,
-    MethodError,
     StorageError,
     TaskError,
-    UsageError,
 )
+from harness.local_runs import begin, blame, row_of
 from harness.models.base import ModelIdentity
 from harness.models.causal import CausalLMModel
 from harness.protocols.edit.causal import CausalLM
@@ -42,7 +36,6 @@ from harness.protocols.edit.task import ProbeResult
 from harness.results.checkpoints import Checkpoints
 from harness.results.schema import RunStatus, SampleRecord, Status
 from harness.results.store import Attempt, ResultsStore
-from harness.runner import journal_summary, run_row, save_spec
 from harness.sweep import Sweep
 
 
@@ -64,8 +57,8 @@ class EditExecution:
     ) -> None:
         self.run = run
         self.run_id = attempt.run_id
+        self._attempt = attempt
         self._journal = attempt.journal
-        self._code_hash = attempt.code_hash
         self._store = store
         self._sweep = sweep
         self.model = model
@@ -74,20 +67,7 @@ class EditExecution:
         """What is there."""
         self.checkpoints = Checkpoints(store.artifacts(self.run_id) / "checkpoints")
         """Saved states."""
-        self._began = time.perf_counter()
-        engine = [[identity.id, identity.revision, identity.engine, identity.engine_version]]
-        if not self.past.started_at:
-            self.past.started_at = datetime.now(UTC).isoformat()
-            summary = journal_summary(run, self._code_hash, self.past.started_at)
-            self._journal.append({"kind": "run", "summary": summary})
-            save_spec(run, sweep, store.artifacts(self.run_id))
-        elif self.past.engine and self.past.engine != engine:
-            raise UsageError(
-                f"run {self.run_id} was begun with {' '.join(self.past.engine[0])} and would go "
-                f"on with {' '.join(engine[0])}; take the same again, or --fresh."
-            )
-        if not self.past.engine:
-            self._journal.append({"kind": "engine", "engine": engine})
+        self._began = begin(run, attempt, self.past, store, sweep, identity)
 
     @property
     def finished(self) -> list[SampleRecord]:
@@ -111,22 +91,10 @@ class EditExecution:
             work.do()
         except TaskError as error:
             work.close(Status.ERROR, type(error.__cause__ or error).__name__, str(error))
-        except (CancelledError, UsageError, InfrastructureError):
-            raise
         except Diverged as error:
             work.close(Status.FAILED, "Diverged", f"diverged: {error}")
-        except MethodError as error:
-            cause = error if error.__cause__ is None else error.__cause__
-            work.close(Status.FAILED, type(cause).__name__, str(error))
-        except HarnessError:
-            raise
         except Exception as error:  # noqa: BLE001 - the one place that turns it into rows
-            # No method is to blame for what breaks while a model is taught, loaded or attacked.
-            if out_of_memory(error):
-                work.close(Status.ERROR, "OutOfMemory", _OUT_OF_MEMORY)
-            else:
-                reason = f"{type(error).__name__}: {error}"
-                work.close(Status.ERROR, type(error).__name__, reason)
+            work.close(*blame(error, _MORE_MEMORY))
 
     def publish(self, reference: Reference | None) -> dict[str, Any]:
         """Write the tables; returns the run's row."""
@@ -194,17 +162,9 @@ class EditExecution:
         if self.past.peak_memory_bytes:
             metrics["peak_memory_bytes"] = float(self.past.peak_memory_bytes)
         count = Counter(one.status for one in records)
-        return {
-            **run_row(self.run, self.run_id, self._code_hash, self._identity, count),
-            "started_at": datetime.fromisoformat(self.past.started_at),
-            "wall_s": time.perf_counter() - self._began,
-            "input_tokens": 0,
-            "output_tokens": 0,
-            "paid_input_tokens": 0,
-            "paid_output_tokens": 0,
-            "metrics": list(metrics.items()),
-            "engine_settings": "{}",
-        }
+        return row_of(
+            *(self.run, self._attempt, self.past, self._identity, count, metrics, self._began)
+        )
 
     def keep(self, record: SampleRecord) -> None:
         """Journal an evaluated probe."""
@@ -252,9 +212,8 @@ class EditExecution:
         return self._store.artifacts(self.run_id) / "model"
 
 
-_OUT_OF_MEMORY = (
-    "the device ran out of memory; take a smaller -T batch_size, lora_rank=8, or "
-    "--model-arg gradient_checkpointing=true, and run the same command again"
+_MORE_MEMORY = (
+    "take a smaller -T batch_size, lora_rank=8, or --model-arg gradient_checkpointing=true,"
 )
 
 

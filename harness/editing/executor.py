@@ -23,7 +23,7 @@ from harness.plan import ModelOpener
 from harness.protocols.edit.causal import CausalLM
 from harness.protocols.edit.language_model import LanguageModel
 from harness.protocols.edit.task import EvalBackend
-from harness.results.schema import RunStatus, SampleRecord, Status
+from harness.results.schema import SampleRecord, Status
 from harness.results.store import Attempt, ResultsStore
 from harness.sweep import Sweep
 
@@ -102,17 +102,7 @@ async def _run(
         row = execution.publish(find())
     finally:
         progress.end(run_id)
-    return RunOutcome(
-        run,
-        run_id,
-        RunStatus(row["status"]),
-        n_done=row["n_done"],
-        n_failed=row["n_failed"],
-        n_invalid=row["n_invalid"],
-        n_error=row["n_error"],
-        score=dict(row["metrics"]).get("score"),
-        note=problems[0] if problems else "",
-    )
+    return RunOutcome.of_row(run, row, problems[0] if problems else "")
 
 
 def _backend(run: EditRun, host: Host, loop: asyncio.AbstractEventLoop) -> Serve:

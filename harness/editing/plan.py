@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from itertools import product
 
 from harness.data import content_hash
-from harness.errors import HarnessError, UsageError
+from harness.errors import UsageError
 from harness.methods import Method, resolve
 from harness.models.base import ModelKind, ModelRequest
 from harness.models.causal import CausalLMModel
-from harness.plan import ModelOpener, Plan, PlannedRun, refuse_what_means_nothing, task_name
+from harness.plan import (
+    ModelOpener,
+    Plan,
+    PlannedRun,
+    listing,
+    refuse_what_means_nothing,
+    task_name,
+)
 from harness.protocols.edit.data import EditData
 from harness.protocols.edit.method import ModelEditor
 from harness.protocols.edit.task import Depth, EditTask, EvalBackend, Probe
@@ -103,16 +110,14 @@ def expand_edits(task: EditTask, sweep: Sweep, opener: ModelOpener) -> Plan:
         for method in _with_reference(methods, task, models[name], sweep.reference):
             run = _run(task, sweep, method, name, seed, worlds[seed], models[name])
             runs.setdefault(run.spec.work_key(), run)
-    part, parts = sweep.shard_of()
     authors = {one.source_id for one in worlds[seeds[0]].probes if one.group == "forget"}
-    mine = tuple(runs.values())[part - 1 :: parts]
     changed = [
         f"{one.id} is not as published (hash {one.content_hash}); its scores are not comparable "
         "with published ones"
         for one in task.data_sources()
         if one.revision.startswith("changed")
     ]
-    return Plan(sweep, mine, len(authors), 0, notes=tuple(changed))
+    return Plan(sweep, sweep.share(runs), len(authors), 0, notes=tuple(changed))
 
 
 def open_editor(method: Method) -> ModelEditor:
@@ -121,30 +126,15 @@ def open_editor(method: Method) -> ModelEditor:
     Raises:
         UsageError: one of them cannot be constructed with these options.
     """
-    left, right = method.parts
-    try:
-        editor: ModelEditor = left.type(left.options)
-        if editor.takes_surgery:
-            editor.surgery = right.type(right.options)
-    except HarnessError:
-        raise
-    except Exception as error:
-        raise UsageError(
-            f"method '{method.label}' cannot be constructed: {type(error).__name__}: {error}"
-        ) from error
+    editor, surgery = method.construct()
+    if editor.takes_surgery:
+        editor.surgery = surgery
     return editor
 
 
 def _world(task: EditTask, sweep: Sweep, seed: int) -> _World:
-    try:
+    with listing(sweep, "data"):
         probes, requests = tuple(task.probes(seed)), tuple(task.requests(seed))
-    except HarnessError:
-        raise
-    except Exception as error:
-        raise UsageError(
-            f"task '{sweep.task}' cannot list its data ({type(error).__name__}: {error}); its "
-            "author has to mend it."
-        ) from error
     if not probes or not requests:
         raise UsageError("the task has nothing to evaluate with these options.")
     if sweep.limit:

@@ -23,6 +23,7 @@ from harness.errors import (
     TaskError,
     UsageError,
 )
+from harness.local_runs import out_of_memory
 from harness.models.base import ModelKind
 from harness.models.causal import CausalLMModel
 from harness.plan import open_model
@@ -301,10 +302,3 @@ def _record(look: Look, result: ProbeResult, seconds: float, attempt: int) -> Sa
         if result.output or result.prompt
         else {},
     )
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the machine had no room."""
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError | MemoryError)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +22,14 @@ class MetricInfo:
     name: str
     help: str
     higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The metrics of a run as a whole, and why others are not there."""
+
+    metrics: Mapping[str, float]
+    missing: Mapping[str, str]
 
 
 class Task(ABC):

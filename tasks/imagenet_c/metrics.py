@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from harness.protocols.adapt.task import Summary
+from harness.protocols.task import Summary
 from harness.results.schema import SampleRecord, Status
 from harness_tasks.imagenet_c import formulas
 from harness_tasks.imagenet_c.corruptions.names import BENCHMARK, SEVERITIES

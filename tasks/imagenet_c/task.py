@@ -22,9 +22,8 @@ from harness.protocols.adapt.task import (
     Picture,
     Reader,
     Stage,
-    Summary,
 )
-from harness.protocols.task import MetricInfo
+from harness.protocols.task import MetricInfo, Summary
 from harness.registry import About, Need
 from harness.results.schema import SampleRecord
 from harness_tasks.imagenet_c import metrics, streams

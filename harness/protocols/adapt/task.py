@@ -7,7 +7,7 @@ images. Labels stay in `Picture`, which no method gets.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -15,7 +15,7 @@ from pydantic import Field
 
 from harness.options import Options
 from harness.protocols.adapt.classifier import Classifier
-from harness.protocols.task import Task
+from harness.protocols.task import Summary, Task
 from harness.results.schema import SampleRecord
 
 if TYPE_CHECKING:
@@ -99,14 +99,6 @@ class AdaptSettings(Options):
 OPERATIONAL = frozenset({"workers", "data", "clean_data", "frost"})
 """Options that say how fast or from where, not what: what was found there is in the data's hash and
 in the task's version."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The metrics of a run, and why others are not there."""
-
-    metrics: Mapping[str, float]
-    missing: Mapping[str, str]
 
 
 class AdaptTask(Task):

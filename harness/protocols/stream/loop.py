@@ -27,10 +27,11 @@ from harness.errors import (
     PromptTooLong,
     StorageError,
 )
+from harness.hooks import call_hook
 from harness.models.chat import Phase
 from harness.models.client import StreamClient
 from harness.protocols.stream import checks
-from harness.protocols.stream.method import Agent, Memory, Play, call_hook
+from harness.protocols.stream.method import Agent, Memory, Play
 from harness.protocols.stream.record import Committed, Outcome, Played, sample_record
 from harness.protocols.stream.settings import FeedbackLevel, StreamSettings
 from harness.protocols.stream.task import StreamTask
@@ -63,6 +64,10 @@ class Lane:
     commit: Callable[[SampleRecord], None]
     dumps: Path
     """Folder for dumps of a memory that its entries cannot rebuild."""
+
+    async def play(self) -> None:
+        """Play what remains; see `run_lane`."""
+        await run_lane(self)
 
 
 async def run_lane(lane: Lane) -> None:

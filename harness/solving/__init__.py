@@ -1,0 +1,1 @@
+"""Runs of the solve protocol: planned, fitted once, asked puzzle by puzzle."""

@@ -1,0 +1,175 @@
+"""One stream run: its lanes, and what memories need to go on after a kill."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from harness.errors import MethodError
+from harness.models.client import StreamClient
+from harness.models.search import (
+    NoRanker,
+    Ranker,
+    RecordedEmbedder,
+    SimilaritySearch,
+    VectorRanker,
+)
+from harness.plan import StreamRun
+from harness.protocols.stream.loop import Lane, restore_memory
+from harness.protocols.stream.method import Agent, Memory, MemoryContext
+from harness.protocols.stream.settings import TieBreak
+from harness.protocols.stream.types import Delta, Entry, Item
+from harness.results.past import vector_record
+from harness.results.schema import RunStatus, SampleRecord
+from harness.results.store import Attempt, ResultsStore
+from harness.served import Engine, Execution, OnSample
+from harness.sweep import Sweep
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class StreamExecution(Execution):
+    """One stream run on its way from the plan to the tables.
+
+    Raises:
+        UsageError: the run was begun with another model, and two would be mixed.
+    """
+
+    def __init__(
+        self,
+        run: StreamRun,
+        attempt: Attempt,
+        store: ResultsStore,
+        sweep: Sweep,
+        engine: Engine,
+    ) -> None:
+        super().__init__(run, attempt, store, sweep, engine)
+        self.run = run
+
+    async def lanes(self, on_sample: OnSample) -> AsyncGenerator[Lane]:
+        """Build the lanes that remain: one for each stream, or each item if no memory links them.
+
+        Each is built when it is asked for, so that many of them need no room at once.
+
+        Raises:
+            MethodError: a memory does not come back as it was committed.
+        """
+        for stream_id, items in self.run.streams:
+            dumps = self._store.artifacts(self.run_id) / "dumps" / _safe(stream_id)
+            steps = list(enumerate(items))
+            remaining = [(s, one) for s, one in steps if one.sample_id not in self._past.finished]
+            if not remaining:
+                continue
+            if not self.run.method.right.type.stateful:
+                for step_item in remaining:
+                    lane = self._lane(stream_id, dumps, on_sample)
+                    lane.items = [step_item]
+                    yield lane
+                continue
+            lane = self._lane(stream_id, dumps, on_sample)
+            lane.items = remaining
+            await self._restore(lane, items)
+            yield lane
+
+    def publish(self) -> dict[str, Any]:
+        """Write the tables; returns the run's row."""
+        row = super().publish()
+        if row["status"] == RunStatus.COMPLETE:
+            shutil.rmtree(self._store.artifacts(self.run_id) / "dumps", ignore_errors=True)
+        return row
+
+    def _lane(self, stream_id: str, dumps: Path, on_sample: OnSample) -> Lane:
+        run, seed_text = self.run, self.run.spec.seed_text(stream_id)
+        settings = run.task.options
+        stateful = run.method.right.type.stateful
+        client = StreamClient(
+            self._gate,
+            self._sampling,
+            seed_text,
+            self._record_call,
+            f"{self.run_id}/{stream_id}" if stateful else "",
+        )
+        data_seed = run.spec.data_seed
+        context = MemoryContext(
+            settings=settings,
+            ask=client,
+            similarity=SimilaritySearch(
+                self._ranker(), older_first=settings.tie_break is TieBreak.OLDER
+            ),
+            seed_text=seed_text,
+            demonstrations=lambda count: run.task.demonstrations(count, data_seed),
+        )
+
+        agent, memory = _construct(run, context)
+        return Lane(
+            task=run.task,
+            items=[],
+            agent=agent,
+            memory=memory,
+            client=client,
+            answered=self._past.answered,
+            attempts=self._past.tries,
+            commit=lambda record: self._commit(record, on_sample),
+            dumps=dumps,
+        )
+
+    def _ranker(self) -> Ranker:
+        """A ranker for a stream, which remembers vectors that had to be bought."""
+        ranking = self._engine.ranking
+        if ranking is None:
+            return NoRanker()
+        embedder = ranking.bought()
+        if embedder is None:
+            return ranking.ranker()
+        return VectorRanker(RecordedEmbedder(embedder, self._past.vectors, self._record_vector))
+
+    def _record_vector(self, text: str, vector: NDArray[np.float32]) -> None:
+        self._journal.append(vector_record(text, vector))
+
+    async def _restore(self, lane: Lane, items: tuple[Item, ...]) -> None:
+        """Bring a lane's memory to the last commit of its stream."""
+        entries: dict[str, Entry] = {}
+        last: SampleRecord | None = None
+        for item in items:
+            kept = self._past.finished.get(item.sample_id)
+            if kept is None:
+                break
+            last = record = self._record(kept)
+            entries = _delta(record).apply(entries)
+        if last is not None:
+            expected = str(last.memory["fingerprint"])
+            await restore_memory(lane.memory, entries, last.step, expected, lane.dumps)
+
+
+def _construct(run: StreamRun, context: MemoryContext) -> tuple[Agent, Memory]:
+    """Make a lane's agent and memory.
+
+    Raises:
+        MethodError: one of them cannot be constructed.
+    """
+    left, right = run.method.parts
+    try:
+        return left.type(left.options), right.type(right.options, context)
+    except Exception as error:
+        raise MethodError(
+            f"method '{run.spec.label}' cannot be constructed: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _delta(record: SampleRecord) -> Delta:
+    return Delta(
+        tuple(Entry(**entry) for entry in record.memory["added"]),
+        tuple(Entry(**entry) for entry in record.memory["changed"]),
+        tuple(record.memory["removed"]),
+        tuple(record.memory.get("order", ())),
+    )
+
+
+def _safe(stream_id: str) -> str:
+    """A file name that no other stream has."""
+    return quote(stream_id, safe="").replace(".", "%2E")

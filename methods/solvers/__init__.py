@@ -1,0 +1,1 @@
+"""Solvers of grid puzzles, one module or package each."""

@@ -1,0 +1,1 @@
+"""ARC-AGI 1 and 2, and ConceptARC."""
