@@ -6,6 +6,7 @@ depend on answers and cannot be shown.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,11 +17,13 @@ from harness.models.chat import ChatModel, ChatRequest, ChatResponse, Message, S
 from harness.models.client import Gate, StreamClient
 from harness.models.search import NoRanker, SimilaritySearch
 from harness.outcomes import run_title
-from harness.plan import Plan, StreamRun
+from harness.plan import Plan, PlannedRun, StreamRun
+from harness.protocols.solve.method import Candidate, Desk, Query
 from harness.protocols.stream.method import MemoryContext, Play
-from harness.protocols.stream.types import Query
+from harness.protocols.stream.types import Query as MemoryQuery
 from harness.protocols.stream.world import World
 from harness.registry import About
+from harness.solving.plan import SolveRun
 
 
 @dataclass(frozen=True)
@@ -61,22 +64,57 @@ async def previews(plan: Plan) -> list[Preview]:
     """Catch the first request of every runnable run."""
     found = list[Preview]()
     for run in plan.runnable:
-        if not isinstance(run, StreamRun):
+        if isinstance(run, StreamRun):
+            sample_id, asking = run.streams[0][1][0].sample_id, _play(run)
+        elif isinstance(run, SolveRun):
+            sample_id, asking = run.asked[0].sample_id, _solve(run)
+        else:
             raise UsageError(
                 f"--preview shows prompts, and task '{run.spec.task}' has none; leave it out."
             )
-        found.append(await _preview(run))
+        found.append(await _preview(run, sample_id, asking))
     return found
 
 
-async def _preview(run: StreamRun) -> Preview:
+async def _preview(run: PlannedRun, sample_id: str, asking: Awaitable[None]) -> Preview:
+    title = run_title(run)
+    try:
+        await asking
+    except _CaughtError as caught:
+        return Preview(title, sample_id, caught.request.messages, caught.request.max_tokens)
+    except Exception as error:  # noqa: BLE001 - whatever a method raises is what is to be told
+        reason = f"{type(error).__name__}: {error}"
+        return Preview(title, sample_id, (), 0, f"raised before it asked: {reason}")
+    return Preview(title, sample_id, (), 0, "asks the model nothing")
+
+
+def _client(run: PlannedRun, stream_id: str, sample_id: str) -> StreamClient:
+    """A client whose first request is caught."""
+    gate = Gate(_Catcher(ModelRequest("none")), 1)
+    sampling = Sampling.model_validate(run.spec.sampling)
+    client = StreamClient(gate, sampling, run.spec.seed_text(stream_id), lambda _record: None)
+    client.begin(sample_id, ())
+    return client
+
+
+async def _solve(run: SolveRun) -> None:
+    if not run.asks_model:
+        return
+    solver, voting = run.method.construct()
+    asked = run.asked[0]
+    client = _client(run, asked.sample_id, asked.sample_id)
+
+    async def ask(query: Query, desk: Desk) -> Sequence[Candidate]:
+        return await call_hook(solver.solve, query, desk)
+
+    desk = Desk(run.seed_text(asked), client)
+    await voting.solve(ask, asked.query(run.task.options.attempts), desk)
+
+
+async def _play(run: StreamRun) -> None:
     stream_id, items = run.streams[0]
     seed_text = run.spec.seed_text(stream_id)
-    sampling = Sampling.model_validate(run.spec.sampling)
-    client = StreamClient(
-        Gate(_Catcher(ModelRequest("none")), 1), sampling, seed_text, lambda _record: None
-    )
-    client.begin(items[0].sample_id, ())
+    client = _client(run, stream_id, items[0].sample_id)
     context = MemoryContext(
         settings=run.task.options,
         ask=client,
@@ -89,18 +127,9 @@ async def _preview(run: StreamRun) -> Preview:
         left, right = run.method.parts
         memory, agent = right.type(right.options, context), left.type(left.options)
         brief, first = await world.start()
-        query = Query(items[0].sample_id, 0, brief.goal)
+        query = MemoryQuery(items[0].sample_id, 0, brief.goal)
         found = await call_hook(memory.search, query)
         shown = await call_hook(memory.synthesize, query, found)
         await call_hook(agent.act, Play(brief, first, world.step), shown, client, memory)
-    except _CaughtError as caught:
-        request = caught.request
-        return Preview(run_title(run), items[0].sample_id, request.messages, request.max_tokens)
-    except Exception as error:  # noqa: BLE001 - whatever a method raises is what is to be told
-        reason = f"{type(error).__name__}: {error}"
-        return Preview(
-            run_title(run), items[0].sample_id, (), 0, f"raised before it asked: {reason}"
-        )
     finally:
         world.close()
-    return Preview(run_title(run), items[0].sample_id, (), 0, "asks the model nothing")

@@ -1,4 +1,4 @@
-"""What every method has to keep, tried on a toy: streams, edits, adaptations."""
+"""What every method has to keep, tried on a toy, whatever its protocol."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.conformance.adapt import check_adapter
 from harness.conformance.edits import check_editor
+from harness.conformance.solve import check_solver
 from harness.conformance.toy import CANARY, ToyModel, ToyTask
 from harness.errors import HarnessError, UnknownName
 from harness.executors import LocalExecutor
@@ -58,6 +59,8 @@ def _check(method: Method) -> list[str]:
         return [*check_editor(method)]
     if method.protocol == "adapt":
         return [*check_adapter(method)]
+    if method.protocol == "solve":
+        return [*check_solver(method)]
     findings += asyncio.run(_hooks(method))
     return findings or [*_plays(method)]
 

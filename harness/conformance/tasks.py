@@ -12,18 +12,21 @@ from typing import Any
 from harness import options
 from harness.conformance.adapt import check_adapt_task
 from harness.conformance.edits import check_edit_task
+from harness.conformance.solve import check_solve_task
 from harness.errors import HarnessError
 from harness.models.base import ModelKind
 from harness.models.classifiers import ClassifierModel
 from harness.plan import open_model
 from harness.protocols.adapt.task import AdaptTask
 from harness.protocols.edit.task import EditTask
+from harness.protocols.solve.task import SolveTask
 from harness.protocols.stream import Brief, Item, Observation, Score, StreamTask
 from harness.protocols.task import Task
 from harness.registry import About, Kind, find, require
 from harness.sweep import Sweep
 
 HEAVY = ("torch", "transformers", "datasets", "pandas", "vllm", "minigrid", "reasoning_gym")
+_KINDS = (StreamTask, EditTask, AdaptTask, SolveTask)
 _NONSENSE = "zzz no such answer"
 _PLAYED = 3
 
@@ -32,8 +35,8 @@ def check_task(task: str | type[Task], given: Mapping[str, str] | None = None) -
     """Check a task by name or class; returns one sentence for each thing that is missing."""
     try:
         kind: Any = find(Kind.TASK, task).load() if isinstance(task, str) else task
-        if not (isinstance(kind, type) and issubclass(kind, StreamTask | EditTask | AdaptTask)):
-            return [f"{kind!r} is no StreamTask, EditTask or AdaptTask class."]
+        if not (isinstance(kind, type) and issubclass(kind, _KINDS)):
+            return [f"{kind!r} is no StreamTask, EditTask, AdaptTask or SolveTask class."]
         findings = [*_describes_itself(kind)]
         if findings:
             return findings
@@ -42,6 +45,8 @@ def check_task(task: str | type[Task], given: Mapping[str, str] | None = None) -
         make: Any = kind
         if issubclass(kind, EditTask):
             return [*_light(kind), *check_edit_task(make(chosen), make(chosen))]
+        if issubclass(kind, SolveTask):
+            return [*_light(kind), *check_solve_task(make(chosen), make(chosen))]
         if issubclass(kind, AdaptTask):
             classes = _classes(kind.default_model)
             return [*_light(kind), *check_adapt_task(make(chosen), make(chosen), classes)]

@@ -64,7 +64,7 @@ class SolveExecution(Execution):
                 self._close(remaining, on_sample, *blame(error, advice))
                 return
         for asked in remaining:
-            seed_text = f"{self.run.spec.seed_text(asked.sample_id)}/{self.run.spec.seed}"
+            seed_text = self.run.seed_text(asked)
             yield SolveLane(
                 asked=asked,
                 attempts=self.run.task.options.attempts,

@@ -96,6 +96,10 @@ class SolveRun(PlannedRun):
         pairs = ((one, number) for one in self.problems for number in range(len(one.answers)))
         return tuple(Asked(one, number, step) for step, (one, number) in enumerate(pairs))
 
+    def seed_text(self, asked: Asked) -> str:
+        """Source of the randomness of a test input."""
+        return f"{self.spec.seed_text(asked.sample_id)}/{self.spec.seed}"
+
     @property
     def fit_data(self) -> FitData:
         """What the solver may learn from."""

@@ -1,12 +1,12 @@
 """Blocks of recursive networks: RMS norm, rotary positions, attention, SwiGLU, a post-norm block.
 
-Shapes are (batch, positions, width). No layer has a bias. Projections that read the same input are
-one matrix product.
+Shapes are (batch, positions, width). No layer has a bias.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -35,9 +35,31 @@ def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     return made
 
 
+class _RMSNorm(torch.autograd.Function):
+    """Keeps the normed states for the gradient, so that it takes four passes in place of nine."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor) -> Tensor:
+        size = torch.linalg.vector_norm(states, dim=-1, keepdim=True)
+        scale = size.square_().div_(states.shape[-1]).add_(EPSILON).rsqrt_()
+        normed = states * scale
+        ctx.save_for_backward(normed, scale)
+        return normed
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        normed, scale = ctx.saved_tensors
+        (gradient,) = gradients
+        along = (gradient * normed).mean(-1, keepdim=True)
+        return torch.addcmul(gradient, normed, along, value=-1).mul_(scale)
+
+
 def rms_norm(states: Tensor) -> Tensor:
     """States over their root mean square, without a scale."""
-    return functional.rms_norm(states, states.shape[-1:], eps=EPSILON)
+    # A compiler finds better passes where it sees through.
+    if torch.compiler.is_compiling():
+        return functional.rms_norm(states, states.shape[-1:], eps=EPSILON)
+    return cast("Tensor", _RMSNorm.apply(states))
 
 
 class Rotary(nn.Module):
@@ -62,10 +84,42 @@ class Rotary(nn.Module):
         self.register_buffer("sin", torch.cat((-sin, sin), 1)[:, None, None], persistent=False)
 
     def forward(self, states: Tensor) -> Tensor:
-        """Turn queries and keys, (batch, positions, 2, heads, head width)."""
-        first, second = states.chunk(2, -1)
-        turned = torch.cat((second, first), -1)
-        return torch.addcmul(states * self.cos.to(states), turned, self.sin.to(states))
+        """Turn the first two, queries and keys, of (batch, positions, 3, heads, head width)."""
+        cos, sin = self.cos.to(states), self.sin.to(states)
+        if torch.compiler.is_compiling():
+            before = states[:, :, :2]
+            turned = torch.addcmul(before * cos, _exchanged(before), sin)
+            return torch.cat((turned, states[:, :, 2:]), 2)
+        return cast("Tensor", _Turn.apply(states, cos, sin))
+
+
+class _Turn(torch.autograd.Function):
+    """Rotates queries and keys; the gradient is rotated back."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        return _turned(states, cos, sin)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        cos, sin = ctx.saved_tensors
+        return _turned(gradients[0], cos, -sin), None, None
+
+
+def _turned(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    before, made = states[:, :, :2], torch.empty_like(states)
+    turned = made[:, :, :2]
+    torch.mul(before, cos, out=turned)
+    turned.addcmul_(_exchanged(before), sin)
+    made[:, :, 2] = states[:, :, 2]
+    return made
+
+
+def _exchanged(states: Tensor) -> Tensor:
+    """With the halves of the last dimension exchanged."""
+    first, second = states.chunk(2, -1)
+    return torch.cat((second, first), -1)
 
 
 class Attention(nn.Module):
@@ -81,8 +135,7 @@ class Attention(nn.Module):
         """What the positions gather."""
         batch, positions, width = states.shape
         split = self.inward(states).view(batch, positions, 3, self.heads, width // self.heads)
-        query, key = rotary(split[:, :, :2]).permute(2, 0, 3, 1, 4).unbind(0)
-        value = split[:, :, 2].transpose(1, 2)
+        query, key, value = rotary(split).permute(2, 0, 3, 1, 4).unbind(0)
         gathered = _attend(query, key, value)
         return self.outward(gathered.transpose(1, 2).reshape(batch, positions, width))
 
@@ -92,13 +145,15 @@ class SwiGLU(nn.Module):
 
     def __init__(self, width: int, inner: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.inward = linear(width, 2 * inner, generator)
+        # Not one product: halves of its rows are not contiguous, and the gradient of silu takes
+        # eight times as long on them.
+        self.gate = linear(width, inner, generator)
+        self.up = linear(width, inner, generator)
         self.outward = linear(inner, width, generator)
 
     def forward(self, states: Tensor) -> Tensor:
         """Of each position by itself."""
-        gate, up = self.inward(states).chunk(2, -1)
-        return self.outward(functional.silu(gate) * up)
+        return self.outward(functional.silu(self.gate(states)) * self.up(states))
 
 
 class PostNormBlock(nn.Module):

@@ -193,6 +193,8 @@ class Solver(ABC):
     """Whether it asks a chat model."""
     abilities: ClassVar[frozenset[Ability]] = frozenset()
     """What it asks of the model beside text."""
+    quick: ClassVar[Mapping[str, Any]] = {}
+    """Options under which it takes seconds, for `harness.conformance`."""
     takes_voting: ClassVar[bool] = True
     """Whether a voting may change the puzzles that it gets."""
 
