@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from harness.protocols.solve import BadGrid, Domain, Grid, read_grid
 
+_DEPTH = 2
+"""Lists in one another that a grid is."""
+
 
 class Form(StrEnum):
     """How a grid is written."""
@@ -50,26 +53,22 @@ def read_last(text: str, form: Form, domain: Domain) -> Grid | None:
 
 
 def _arrays(text: str) -> Iterator[object]:
-    """Lists of lists in a text, the last one first."""
-    end = text.rfind("]")
-    while end >= 0:
-        begin = _opening(text, end)
-        if begin is None:
-            end = text.rfind("]", 0, end)
-            continue
-        with suppress(ValueError, RecursionError):
-            yield json.loads(text[begin : end + 1])
-        end = text.rfind("]", 0, begin)
-
-
-def _opening(text: str, end: int) -> int | None:
-    """Where the bracket that closes at `end` was opened."""
-    depth = 0
-    for place in range(end, -1, -1):
-        depth += {"]": 1, "[": -1}.get(text[place], 0)
-        if depth == 0:
-            return place
-    return None
+    """Lists of lists in a text, the last one first; in one pass, whatever a model writes."""
+    open_at, heights = list[int](), list[int]()
+    found = list[tuple[int, int]]()
+    for place, letter in enumerate(text):
+        if letter == "[":
+            open_at.append(place)
+            heights.append(1)
+        elif letter == "]" and open_at:
+            begin, height = open_at.pop(), heights.pop()
+            if height == _DEPTH:
+                found.append((begin, place + 1))
+            if heights:
+                heights[-1] = max(heights[-1], height + 1)
+    for begin, end in reversed(found):
+        with suppress(ValueError):
+            yield json.loads(text[begin:end])
 
 
 def _blocks(text: str, domain: Domain) -> Iterator[list[list[int]]]:

@@ -248,6 +248,8 @@ class Voting(ABC):
     about: ClassVar[About]
     needs: ClassVar[tuple[Need, ...]] = ()
     Options: ClassVar[type[Options]] = NoOptions
+    abilities: ClassVar[frozenset[Ability]] = frozenset()
+    """What it asks of a model beside text."""
 
     def __init__(self, options: Any) -> None:
         self.options = options
