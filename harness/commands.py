@@ -6,7 +6,7 @@ import gc
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,9 +15,16 @@ from harness.plan import Plan, StreamRun, expand, task_name
 from harness.results.schema import RunStatus
 from harness.results.store import ResultsStore, RunSummary
 from harness.sweep import Sweep
+from harness.text import clean
+
+if TYPE_CHECKING:
+    from harness.protocols.solve.drawing import Picture
 
 EXIT_FAILED = 1
 ALPHA = 0.05
+_RESULT_HEADING = (
+    *("run", "task", "method", "model", "order", "seed", "status", "samples", "score"),
+)
 
 
 async def run_sweep(sweep: Sweep, *, as_json: bool) -> int:
@@ -148,11 +155,137 @@ def list_results(folder: Path, *, as_json: bool) -> int:
     elif not runs:
         typer.echo(f"no runs in {folder}; make some with: harness run --task evo-memory")
     else:
-        heading = ("run", "task", "method", "model", "order", "seed", "status", "samples", "score")
-        _print_columns([heading, *(_result_cells(run) for run in runs)])
+        _print_columns([_RESULT_HEADING, *(_result_cells(run) for run in runs)])
     for problem in store.problems:
         typer.echo(f"warning: {problem}", err=True)
     return EXIT_FAILED if store.problems else 0
+
+
+def print_run(folder: Path, run_id: str, *, as_json: bool) -> None:
+    """Print one run: how far it is, and its metrics."""
+    store = ResultsStore(folder)
+    found = store.find(run_id)
+    rows = store.run_rows([found.run_id])
+    metrics: dict[str, float] = {} if rows.empty else rows.iloc[0]["metrics"]
+    settings: dict[str, Any] = {}
+    if not rows.empty:
+        settings = json.loads(rows.iloc[0]["protocol_settings"] or "{}")
+    if as_json:
+        document = {**asdict(found), "metrics": metrics, "protocol_settings": settings}
+        typer.echo(json.dumps(document, indent=2))
+        return
+    _print_columns([_RESULT_HEADING, _result_cells(found)])
+    if not metrics:
+        typer.echo("it is not finished and has no metrics yet")
+        return
+    typer.echo("")
+    _print_columns([("metric", "value"), *((clean(k), f"{v:.6g}") for k, v in metrics.items())])
+
+
+def print_item(
+    folder: Path, run_id: str | None, item: str | None, *, svg: Path | None, as_json: bool
+) -> None:
+    """Print what was asked and answered for one item; draw it where it is a grid puzzle.
+
+    Raises:
+        UsageError: run or item are not named or not there, or the item cannot be drawn.
+    """
+    if run_id is None or item is None:
+        raise UsageError(
+            "an item is shown of one run: harness results RUN --item ID; harness results lists "
+            "the runs."
+        )
+    store = ResultsStore(folder)
+    found = store.find(run_id)
+    solves = store.row(found.run_id)["protocol"] == "solve"
+    rows = store.item(found.task, found.run_id, item)
+    if svg is not None and not solves:
+        raise UsageError(f"--svg draws grid puzzles, and {found.task} has none; leave it out.")
+    if svg is not None:
+        _write_svg(svg, _picture(found, rows[0]))
+    if as_json:
+        plain = [{**row, "trace": _trace_json(row["trace"])} for row in rows]
+        typer.echo(json.dumps({"run": asdict(found), "samples": plain}, indent=2))
+        return
+    typer.echo(f"run {found.run_id}: {found.method} on {found.task}/{found.subset}, {found.model}")
+    for row in rows:
+        _print_sample(row)
+        # A solver whose fit broke was shown no puzzle.
+        drawn = solves and row["trace"].get("context", "{}") != "{}"
+        if drawn:
+            _print_puzzle(_picture(found, row))
+        _print_texts(row["trace"], puzzle=drawn)
+
+
+def _picture(run: RunSummary, row: dict[str, Any]) -> Picture:
+    from harness.protocols.solve.drawing import Picture
+
+    title = f"{run.task}/{run.subset} {row['sample_id']}, {run.method} (run {run.run_id})"
+    trace = row["trace"]
+    return Picture.read(title, trace.get("context", "{}"), trace.get("output", ""))
+
+
+def _print_puzzle(picture: Picture) -> None:
+    from rich.console import Console
+
+    from harness.protocols.solve.drawing import print_picture
+
+    print_picture(picture, Console())
+
+
+def _write_svg(path: Path, picture: Picture) -> None:
+    from harness.protocols.solve.drawing import svg
+
+    try:
+        path.write_text(svg(picture), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {clean(str(path))} ({error.strerror}); name another file."
+        ) from error
+    typer.echo(f"drawn in {clean(str(path))}", err=True)
+
+
+def _trace_json(trace: dict[str, Any]) -> dict[str, Any]:
+    """A trace whose JSON columns are read."""
+    plain = dict(trace)
+    for name in ("calls", "trajectory", "context", "feedback"):
+        plain[name] = json.loads(plain[name]) if plain.get(name) else None
+    return plain
+
+
+def _print_sample(row: dict[str, Any]) -> None:
+    place = [str(row["sample_id"])]
+    place += [f"{name} {row[name]}" for name in ("stream_id", "checkpoint") if row[name]]
+    score = _figure(row["score"])
+    typer.echo(f"item {clean(', '.join(place))}: {row['status']}, score {score}")
+    if row["error"]:
+        typer.echo(f"{clean(row['error_type'])}: {clean(row['error'])}")
+    figures = ", ".join(f"{clean(name)} {value:.4g}" for name, value in row["metrics"].items())
+    if figures:
+        typer.echo(figures)
+
+
+def _print_texts(trace: dict[str, Any], *, puzzle: bool) -> None:
+    """Print each call's prompt and output, then the answer; a puzzle's is drawn already."""
+    plain = _trace_json(trace)
+    calls: list[dict[str, Any]] = plain["calls"] or []
+    for number, call in enumerate(calls, 1):
+        phase = f" ({clean(call['phase'])})" if call.get("phase") else ""
+        typer.echo(f"=== call {number}{phase}")
+        for message in call.get("messages") or ():
+            _print_text(message.get("role", ""), message.get("content"))
+        if call.get("prompt"):
+            _print_text("prompt", call["prompt"])
+        _print_text("output", call.get("output"))
+    if not puzzle:
+        _print_text("answer", plain.get("output"))
+
+
+def _print_text(heading: str, text: Any) -> None:
+    """Print a foreign text: line feeds are kept, other control characters are shown."""
+    typer.echo(f"--- {clean(heading)}")
+    for line in str(text or "").split("\n"):
+        typer.echo(clean(line))
 
 
 def print_memory(
@@ -279,7 +412,7 @@ def _design_lines(plan: Plan) -> list[str]:
         f"smallest adjusted p it can reach: {smallest:.2g}"
     )
     if smallest >= ALPHA:
-        line += f" - every verdict will be inconclusive at {ALPHA}; use more streams"
+        line += f" - every verdict will be inconclusive at {ALPHA}; use more {plan.unit}"
     return [*notes, line]
 
 

@@ -54,6 +54,12 @@ class Asked:
         return self.problem.groups[self.number] if self.problem.groups else ""
 
     @property
+    def source_id(self) -> str:
+        """What is independent: the puzzle, unless the task says otherwise."""
+        problem = self.problem
+        return problem.sources[self.number] if problem.sources else problem.puzzle.puzzle_id
+
+    @property
     def content_hash(self) -> str:
         """Of the puzzle and the output."""
         problem = self.problem
@@ -156,7 +162,7 @@ def expand_solves(task: SolveTask, sweep: Sweep, opener: ModelOpener) -> Plan:
     return Plan(
         sweep,
         sweep.share(runs),
-        len(problems),
+        len({name for one in problems for name in one.sources or (one.puzzle.puzzle_id,)}),
         len(compared),
         prices_of(sweep, names),
         unit="puzzles",

@@ -156,7 +156,7 @@ def place_of(asked: Asked) -> dict[str, Any]:
     return {
         "sample_id": asked.sample_id,
         "sample_hash": asked.content_hash,
-        "source_id": asked.problem.puzzle.puzzle_id,
+        "source_id": asked.source_id,
         "stream_id": "",
         "step": asked.step,
         "group": asked.group,

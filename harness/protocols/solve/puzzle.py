@@ -50,12 +50,14 @@ class Problem:
         answers: an output for each test input.
         groups: a group for each test input, such as its depth; empty: they have none.
         origin: the part of the data that it comes from, such as ``1-training``.
+        sources: a source for each test input, where they are independent; empty: the puzzle is.
     """
 
     puzzle: Puzzle
     answers: tuple[Grid, ...]
     groups: tuple[str, ...] = ()
     origin: str = ""
+    sources: tuple[str, ...] = ()
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:

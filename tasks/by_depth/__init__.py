@@ -1,0 +1,1 @@
+"""Generated problems that take a known number of steps: learned at small depths, asked at all."""

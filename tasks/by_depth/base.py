@@ -1,0 +1,155 @@
+"""What tasks by depth share: one rule, demonstrations of small depth, test inputs of every depth.
+
+A problem is one puzzle: its demonstrations are the training set, its test inputs are drawn from the
+same generator, and no input is in both. Test inputs are independent draws, so
+each is its own source.
+"""
+
+from __future__ import annotations
+
+import random
+from abc import abstractmethod
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import ClassVar
+
+from pydantic import Field
+
+from harness.data import content_hash
+from harness.errors import UsageError
+from harness.protocols.solve import (
+    Domain,
+    Pair,
+    Problem,
+    Puzzle,
+    SolveSettings,
+    SolveTask,
+    Summary,
+    sample_id,
+)
+from harness.protocols.task import MetricInfo
+from harness.results.schema import SampleRecord, Status
+
+_PARTS = 4
+"""One of so many different inputs may be asked; the others may be shown."""
+_TRIES = 10_000
+
+
+class DepthSettings(SolveSettings):
+    """Options of every task by depth."""
+
+    attempts: int = Field(default=1, ge=1)
+    """K: a test input is solved if one of the first K distinct answers is right."""
+    train: int = Field(default=2000, ge=1)
+    """Demonstrations, spread evenly over the depths from 1 to train_depth."""
+    train_depth: int = Field(default=4, ge=1)
+    """Greatest depth of a demonstration."""
+    test: int = Field(default=50, ge=1)
+    """Test inputs of each depth."""
+    depth: int = Field(default=7, ge=1)
+    """Greatest depth of a test input."""
+
+
+class ByDepth(SolveTask):
+    """A generated task whose test inputs are grouped by the steps that they take."""
+
+    Options: ClassVar[type[SolveSettings]] = DepthSettings
+    default_methods: ClassVar[tuple[str, ...]] = ("majority-colour", "nearest", "recurrent", "trm")
+    baseline: ClassVar[str] = "majority-colour"
+    metrics: ClassVar[tuple[MetricInfo, ...]] = (
+        MetricInfo("solved", "one of the first K answers is right"),
+        MetricInfo("first", "the first answer is right"),
+    )
+    domain: ClassVar[Domain]
+    name: ClassVar[str]
+    """Of its only puzzle."""
+
+    @abstractmethod
+    def draw(self, depth: int, rng: random.Random) -> Pair:
+        """A problem that takes `depth` steps, with its answer."""
+
+    def problems(self, seed: int) -> Sequence[Problem]:
+        """The only puzzle of a seed."""
+        return [_problem(type(self), self.options.model_dump_json(), seed)]
+
+    def generate(self, seed: int) -> Problem:
+        """Draw demonstrations and test inputs; equal for equal options and seeds."""
+        options: DepthSettings = self.options
+        rng = random.Random(f"{self.name}/{seed}")
+        seen = range(1, min(options.train_depth, options.depth) + 1)
+        tests = [
+            pair
+            for depth in range(1, options.depth + 1)
+            for pair in self._draws(options.test, [depth], rng, held_out=True)
+        ]
+        train = self._draws(options.train, seen, rng, held_out=False)
+        names = [sample_id(self.name, number) for number in range(len(tests))]
+        groups = [f"depth-{1 + number // options.test:02d}" for number in range(len(tests))]
+        puzzle = Puzzle(self.name, tuple(train), tuple(one.input for one in tests), self.domain)
+        return Problem(
+            puzzle, tuple(one.output for one in tests), tuple(groups), sources=tuple(names)
+        )
+
+    def _draws(
+        self, count: int, depths: Sequence[int], rng: random.Random, *, held_out: bool
+    ) -> Iterator[Pair]:
+        """Draws over the depths in turn.
+
+        Small depths have few different inputs, so that one may come twice; its hash says whether it
+        is a demonstration or asked, never both.
+
+        Raises:
+            UsageError: a depth has inputs of one kind only.
+        """
+        for number in range(count):
+            depth = depths[number % len(depths)]
+            for _ in range(_TRIES):
+                pair = self.draw(depth, rng)
+                asked = int(content_hash(self.name, pair.input), 16) % _PARTS == 0
+                if asked == held_out:
+                    yield pair
+                    break
+            else:
+                raise UsageError(
+                    f"{self.name} has too few problems of depth {depth} to ask some and show "
+                    "others; take other options."
+                )
+
+    def summarise(self, problems: Sequence[Problem], rows: Iterable[SampleRecord]) -> Summary:
+        """Accuracy over all test inputs, up to the trained depth, beyond it, and at each depth."""
+        found = [row for row in rows if row.status is not Status.ERROR]
+        total = sum(len(one.answers) for one in problems)
+        if len(found) < total:
+            reason = f"{total - len(found)} of {total} test inputs have no result yet"
+            return Summary({}, {"score": reason})
+        by_depth = defaultdict[int, list[float]](list)
+        for row in found:
+            by_depth[int(row.group.removeprefix("depth-"))].append(row.score or 0.0)
+        metrics = {"score": _mean(score for scores in by_depth.values() for score in scores)}
+        parts: Mapping[str, bool] = {"accuracy_seen_depths": False, "accuracy_deeper": True}
+        missing = dict[str, str]()
+        for name, deeper in parts.items():
+            scores = [
+                score
+                for depth, some in by_depth.items()
+                for score in some
+                if (depth > self.options.train_depth) == deeper
+            ]
+            if scores:
+                metrics[name] = _mean(scores)
+            else:
+                missing[name] = "no test input has such a depth"
+        for depth in sorted(by_depth):
+            metrics[f"accuracy/depth-{depth:02d}"] = _mean(by_depth[depth])
+        return Summary(metrics, missing)
+
+
+@cache
+def _problem(kind: type[ByDepth], options: str, seed: int) -> Problem:
+    return kind(kind.Options.model_validate_json(options)).generate(seed)
+
+
+def _mean(scores: Iterable[float]) -> float:
+    found = list(scores)
+    return sum(found) / len(found)
