@@ -114,3 +114,23 @@ WMDP = EditBoard(
         ("score", "score"),
     ),
 )
+
+
+def _ai2_arc(name: str) -> EditBoard:
+    """AI2-ARC: what an edit costs on test questions, and whether it forgets its own."""
+    return EditBoard(
+        name=name,
+        task=name,
+        forgetting=(Forgetting("forget_acc_norm", "forgotten acc_norm", (0.5, 0.4, 0.3)),),
+        kept=(("acc_norm", "acc_norm"),),
+        end=(
+            ("acc", "acc"),
+            ("acc_norm", "acc_norm"),
+            ("forget_acc", "forget acc"),
+            ("forget_acc_norm", "forget acc_norm"),
+        ),
+    )
+
+
+ARC_CHALLENGE = _ai2_arc("arc-challenge")
+ARC_EASY = _ai2_arc("arc-easy")

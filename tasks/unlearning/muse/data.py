@@ -15,7 +15,7 @@ from itertools import pairwise
 from harness.data import DataSource
 from harness.errors import UsageError
 from harness.protocols.edit import Example
-from harness_tasks.unlearning.published import Published, Row
+from harness_tasks.published import Published, Row
 
 CORPORA = {"news": "muse-bench/MUSE-News", "books": "muse-bench/MUSE-Books"}
 REQUESTS = 4

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from harness.data import DataSource
 from harness.errors import UsageError
 from harness.protocols.edit import Example
-from harness_tasks.unlearning.published import Published, Row
+from harness_tasks.published import Published, Row
 
 QUESTIONS_PER_AUTHOR = 20
 FORGOTTEN_AUTHORS = {"forget01": 2, "forget05": 10, "forget10": 20}

@@ -14,7 +14,7 @@ from enum import StrEnum
 from harness.data import DataSource
 from harness.errors import MissingData, UsageError
 from harness.protocols.edit import Example
-from harness_tasks.unlearning.published import Published, Row
+from harness_tasks.published import Published, Row
 
 FOLDER = "wmdp"
 """Of the mirror."""

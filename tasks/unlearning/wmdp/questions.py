@@ -15,7 +15,7 @@ from typing import Any, cast
 from harness.data import DataSource
 from harness.errors import UnknownName, UsageError
 from harness_tasks.lm_eval.requests import MultipleChoice, task_names
-from harness_tasks.unlearning.published import Published, Row
+from harness_tasks.published import Published, Row
 
 WMDP = Published("cais/wmdp", "wmdp", ("question", "choices", "answer"), known={})
 MMLU = Published("cais/mmlu", "mmlu", ("question", "choices", "answer"), known={})

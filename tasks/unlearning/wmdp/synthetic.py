@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from harness.data import DataSource, content_hash
 from harness.protocols.edit import Example
-from harness_tasks.unlearning.published import Row
+from harness_tasks.published import Row
 from harness_tasks.unlearning.wmdp.corpora import Corpora
 from harness_tasks.unlearning.wmdp.questions import CHOICES, Questions
 

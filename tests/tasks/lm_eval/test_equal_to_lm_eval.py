@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from lm_eval_alone import directly, hflm, simple
 
 from harness.quiet import quiet
 from harness_tasks.lm_eval.adapter import as_lm
@@ -39,54 +40,6 @@ def splits(lab, name):
     if name.startswith("arc"):
         return {split: lab.arc_items(24) for split in ("train", "validation", "test")}
     return {"test": lab.items(24), "dev": lab.items(5, 9)}
-
-
-def hflm(model):
-    from lm_eval.models.huggingface import HFLM
-
-    with quiet():
-        return HFLM(
-            pretrained=model.module,
-            tokenizer=model.codec.tokenizer,
-            max_length=model.codec.max_length,
-            batch_size=4,
-        )
-
-
-def directly(name, folder, files):
-    """The task as lm-eval loads it itself: its YAML, and JSON files in place of the hub."""
-    from pathlib import Path
-
-    import lm_eval
-    import yaml
-    from lm_eval.tasks import TaskManager
-
-    source = Path(lm_eval.__file__).parent / "tasks" / folder
-    own = {
-        "include": str(source / f"{name.removesuffix('_continuation')}.yaml"),
-        "task": f"local_{name}",
-        "dataset_path": "json",
-        "dataset_name": None,
-        "dataset_kwargs": {"data_files": {split: str(path) for split, path in files.items()}},
-    }
-    here = next(iter(files.values())).parent / "yaml"
-    here.mkdir()
-    (here / "local.yaml").write_text(yaml.safe_dump(own))
-    return TaskManager(include_path=str(here), include_defaults=False), f"local_{name}"
-
-
-def simple(lm, tasks, manager=None):
-    import lm_eval
-    from lm_eval import evaluator
-    from lm_eval.tasks import TaskManager
-
-    # Without one, lm-eval indexes all of its tasks, which takes seconds.
-    manager = manager or TaskManager(include_defaults=False)
-    with pytest.MonkeyPatch.context() as patch, quiet():
-        patch.setattr(evaluator, "add_env_info", lambda _: None)  # seconds of asking for versions
-        return lm_eval.simple_evaluate(
-            model=lm, tasks=tasks, task_manager=manager, bootstrap_iters=0, log_samples=True
-        )
 
 
 @pytest.mark.filterwarnings("default")  # of lm-eval and datasets as they load files themselves
