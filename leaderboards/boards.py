@@ -14,6 +14,7 @@ from harness.errors import UnknownName, UsageError
 from harness.registry import Kind, find, registered
 from harness_leaderboards.adapt.boards import AdaptBoard
 from harness_leaderboards.edits.boards import EditBoard
+from harness_leaderboards.solve.boards import SolveBoard
 
 MAIN_COLUMNS = (
     "method",
@@ -58,7 +59,7 @@ class Board:
     worst: float = 0.0
 
 
-AnyBoard = Board | EditBoard | AdaptBoard
+AnyBoard = Board | EditBoard | AdaptBoard | SolveBoard
 
 EVO_MEMORY = Board(name="evo-memory", task="evo-memory")
 
@@ -123,7 +124,7 @@ def _default(task: str) -> Board:
 
 def _load(name: str) -> AnyBoard:
     board = find(Kind.BOARD, name).load()
-    if not isinstance(board, Board | EditBoard | AdaptBoard):
+    if not isinstance(board, Board | EditBoard | AdaptBoard | SolveBoard):
         raise UsageError(
             f"board '{name}' is a {type(board).__name__}, not a Board; mend the package that "
             "registers it."

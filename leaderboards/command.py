@@ -74,7 +74,11 @@ def _build(board: AnyBoard, store: ResultsStore) -> AnyLeaderboard:
     from harness_leaderboards.build import build
     from harness_leaderboards.edits.boards import EditBoard
     from harness_leaderboards.edits.build import build_edits
+    from harness_leaderboards.solve.boards import SolveBoard
+    from harness_leaderboards.solve.build import build_solve
 
+    if isinstance(board, SolveBoard):
+        return build_solve(board, store)
     if isinstance(board, AdaptBoard):
         return build_adapt(board, store)
     return build_edits(board, store) if isinstance(board, EditBoard) else build(board, store)

@@ -22,6 +22,8 @@ from harness_leaderboards.edits.model import EditLeaderboard
 from harness_leaderboards.model import Gain, Leaderboard, Row, Section
 from harness_leaderboards.render.markdown import markdown
 from harness_leaderboards.render.page import AnyLeaderboard
+from harness_leaderboards.solve.export import solve_table
+from harness_leaderboards.solve.model import SolveLeaderboard
 
 
 def write(board: AnyLeaderboard, folder: Path) -> tuple[Path, Path]:
@@ -37,6 +39,8 @@ def write(board: AnyLeaderboard, folder: Path) -> tuple[Path, Path]:
     buffer = pa.BufferOutputStream()
     if isinstance(board, AdaptLeaderboard):
         table = adapt_table(board)
+    elif isinstance(board, SolveLeaderboard):
+        table = solve_table(board)
     elif isinstance(board, EditLeaderboard):
         table = edit_table(board)
     else:

@@ -108,6 +108,28 @@ class MemoryUse:
 
 
 @dataclass(frozen=True)
+class PairedGain:
+    """A method against the baseline on the same items.
+
+    Attributes:
+        n: items that both have a score for, with equal content.
+        clusters: independent units that they come from.
+        unpaired: items that only one of the two has a score for, or with other content.
+        difference: of the mean scores, with its 95 % interval.
+        p: two-sided p value, adjusted after Holm over the methods of the section.
+    """
+
+    n: int
+    clusters: int
+    unpaired: int
+    difference: float
+    low: float | None
+    high: float | None
+    p: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
 class CurvePoint:
     """One step of a learning curve, as a mean over the streams that have a value there.
 

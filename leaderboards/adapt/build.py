@@ -20,12 +20,11 @@ from harness.results.store import ResultsStore
 from harness.statistics import compare_paired, holm, mean_with_interval, verdict
 from harness_leaderboards.adapt.boards import AdaptBoard
 from harness_leaderboards.adapt.model import (
-    AdaptGain,
     AdaptLeaderboard,
     AdaptRow,
     AdaptSection,
 )
-from harness_leaderboards.model import LocalSetting
+from harness_leaderboards.model import LocalSetting, PairedGain
 from harness_leaderboards.runs import local_setting, unranked_run
 
 _CELL = "accuracy/"
@@ -245,7 +244,7 @@ def _with_gains(
             continue
         p = next(adjusted)
         p = compared.p if p is None else p
-        gain = AdaptGain(
+        gain = PairedGain(
             n=compared.n,
             clusters=compared.clusters,
             unpaired=unpaired,

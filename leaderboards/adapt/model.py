@@ -5,31 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.statistics import MeanEstimate, Verdict
+from harness.statistics import MeanEstimate
 from harness_leaderboards.adapt.boards import AdaptBoard
-from harness_leaderboards.model import LocalSetting, Unranked
-
-
-@dataclass(frozen=True)
-class AdaptGain:
-    """A method against the baseline on the same images of the same streams.
-
-    Attributes:
-        n: images of the streams that both predicted, with equal bytes.
-        clusters: photographs that they come from.
-        unpaired: images that only one of the two has a score for, or with other bytes.
-        difference: of the accuracies, with its 95 % interval.
-        p: two-sided p value, adjusted after Holm over the methods of the section.
-    """
-
-    n: int
-    clusters: int
-    unpaired: int
-    difference: float
-    low: float | None
-    high: float | None
-    p: float
-    verdict: Verdict
+from harness_leaderboards.model import LocalSetting, PairedGain, Unranked
 
 
 @dataclass(frozen=True)
@@ -64,7 +42,7 @@ class AdaptRow:
     accuracy: MeanEstimate | None
     figures: Mapping[str, float]
     cells: Mapping[str, float]
-    gain: AdaptGain | None
+    gain: PairedGain | None
     reason: str
     order: str
     adapts: str

@@ -48,7 +48,7 @@ def local_heading(setting: LocalSetting, others: Iterable[LocalSetting], limited
         others: the settings of the board; it may be among them.
         limited: what a limit means, with its place as ``{}``.
     """
-    parts = [setting.subset, setting.model]
+    parts = [one for one in (setting.subset, setting.model) if one]
     if setting.sample_limit is not None:
         parts.append(limited.format(setting.sample_limit))
     alike = [one for one in others if (one.subset, one.model) == (setting.subset, setting.model)]

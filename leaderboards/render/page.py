@@ -20,6 +20,8 @@ from harness_leaderboards.render.tables import (
     main_table,
     unranked_table,
 )
+from harness_leaderboards.solve import tables as solve_tables
+from harness_leaderboards.solve.model import SolveLeaderboard
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Page:
     unranked: TextTable | None
 
 
-AnyLeaderboard = Leaderboard | EditLeaderboard | AdaptLeaderboard
+AnyLeaderboard = Leaderboard | EditLeaderboard | AdaptLeaderboard | SolveLeaderboard
 
 
 @singledispatch
@@ -87,6 +89,20 @@ def _(board: AdaptLeaderboard) -> Page:
             details_of(section.setting),
             tuple(adapt_tables.main_tables(board, section)),
             tuple(adapt_tables.more_tables(board.board, section)),
+        )
+        for section in board.sections
+    )
+    return Page(board.board.name, sections, unranked_table(board.unranked))
+
+
+@page_of.register
+def _(board: SolveLeaderboard) -> Page:
+    sections = tuple(
+        PageSection(
+            solve_tables.heading_of(board, section),
+            details_of(section.setting),
+            tuple(solve_tables.main_tables(board, section)),
+            tuple(solve_tables.more_tables(board.board, section)),
         )
         for section in board.sections
     )

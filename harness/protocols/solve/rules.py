@@ -12,8 +12,9 @@ not given.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.protocols.solve.puzzle import Problem, sample_id
 from harness.protocols.task import Summary
@@ -78,17 +79,26 @@ def three_rules(solved: Mapping[str, Sequence[bool]]) -> Rules:
     whole = [all(one) for one in solved.values()]
     inputs = [(name, value) for name, one in solved.items() for value in one]
     of_puzzles = wilson(sum(whole), len(whole))
-    # Where every puzzle scores 0 or 1 a share of puzzles is estimated, and nothing else.
-    halves = not set(shares) <= {0.0, 1.0}
-    of_shares = mean_with_interval(shares, solved) if halves else of_puzzles
     names, values = zip(*inputs, strict=True)
     alike = len(set(shares)) == 1  # no spread to estimate from
     of_inputs = of_puzzles if alike else mean_with_interval(map(float, values), names)
     return Rules(
-        _rate(sum(shares), len(shares), of_shares),
+        _rate(math.fsum(shares), len(shares), estimate(shares)),
         _rate(sum(whole), len(whole), of_puzzles),
         _rate(sum(values), len(values), of_inputs),
     )
+
+
+def estimate(shares: Sequence[float]) -> MeanEstimate:
+    """The mean over independent puzzles of the share of each that is solved, with its interval.
+
+    Wilson's where every puzzle is solved or not, else a t interval within [0, 1].
+    """
+    if set(shares) <= {0.0, 1.0}:
+        return wilson(round(sum(shares)), len(shares))
+    found = mean_with_interval(shares, range(len(shares)))
+    rate = _rate(0.0, 1, found)
+    return replace(found, low=rate.low, high=rate.high)
 
 
 def summarise(problems: Sequence[Problem], rows: Iterable[SampleRecord]) -> Summary:
