@@ -45,6 +45,20 @@ def conformance(*arguments: str, folder: Path, env: dict[str, str]) -> str:
     return done.stdout
 
 
+def test_a_solver_in_a_file_runs_and_conforms(tmp_path):
+    (tmp_path / "palette.py").write_text(FILES["palette.py"])
+    name = "file:./palette.py#Palette"
+    assert conformance("method", name, folder=tmp_path, env={}) == f"method {name}: fine\n"
+    command = words("harness run --task arc-agi -T subset=1-training -T max_side=3")[1:]
+    done = harness(*command, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    runs = {one["method"]: one for one in json.loads(done.stdout)}
+    assert len(runs) == 3
+    assert {one["status"] for one in runs.values()} == {"complete"}
+    # A few of these puzzles only recolour.
+    assert runs[name]["score"] > runs["copy-input"]["score"] == 0
+
+
 def test_an_editor_in_a_file_runs_and_conforms(tmp_path):
     (tmp_path / "floor.py").write_text(FILES["floor.py"])
     name = "file:./floor.py#Floor"
