@@ -135,13 +135,28 @@ def show(
 
 @app.command()
 def results(
+    run_id: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN", help="A run, by id, its beginning or end, or 'latest'."),
+    ] = None,
+    item: Annotated[
+        str | None, typer.Option(help="Show one item of the run: what was asked and answered.")
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="Draw the item, a grid puzzle, into this file.")
+    ] = None,
     folder: ResultsOption = Path("results"),
     json_output: JsonOption = False,
 ) -> None:
-    """List runs: how far they are, and their score."""
+    """List runs, how far they are and their score; or show one run, or one of its items."""
     from harness import commands
 
-    raise typer.Exit(commands.list_results(folder, as_json=json_output))
+    if item is not None or svg is not None:
+        commands.print_item(folder, run_id, item, svg=svg, as_json=json_output)
+    elif run_id is not None:
+        commands.print_run(folder, run_id, as_json=json_output)
+    else:
+        raise typer.Exit(commands.list_results(folder, as_json=json_output))
 
 
 @app.command()
@@ -176,7 +191,10 @@ def rescore(
 @app.command()
 def score(
     task: Annotated[str, typer.Argument(help="The task whose metrics to compute.")],
-    files: Annotated[list[Path], typer.Argument(help="Outputs or logs recorded elsewhere.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Outputs or logs recorded elsewhere; a folder where the task says so."),
+    ],
     reference: Annotated[
         Path | None,
         typer.Option(envvar="HARNESS_REFERENCE", help="The same of what to compare with."),
@@ -185,12 +203,15 @@ def score(
         list[str] | None,
         typer.Option("--task-option", "-T", help="NAME=VALUE; repeatable.", show_default=False),
     ] = None,
+    k: Annotated[
+        int | None, typer.Option("--k", help="Attempts that count; short for -T k=N.")
+    ] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Compute a task's metrics from outputs recorded elsewhere; no model is asked."""
     from harness import scoring
 
-    scoring.print_scores(task, files, reference, task_option or (), as_json=json_output)
+    scoring.print_scores(task, files, reference, task_option or (), k=k, as_json=json_output)
 
 
 models_app = typer.Typer(help="Models with files of their own: make them ready before a run.")

@@ -173,8 +173,8 @@ def _refusal(left: MethodPart, right: str) -> str:
         )
     if not getattr(left.type, "takes_voting", True):
         return (
-            f"{name} knows only the variants that it was fitted on and votes over them itself; "
-            f"write {name}:votes=16, or take a solver that meets any variant"
+            f"{name} answers for the puzzle as it is, not for variants that {right} would make; "
+            f"write {name}, whose options may offer votes, or take a solver that meets any variant"
         )
     return ""
 

@@ -85,14 +85,17 @@ class Scorer(ABC):
     """
 
     Options: ClassVar[type[Options]] = NoOptions
-    """What ``-T NAME=VALUE`` sets."""
+    """What ``-T NAME=VALUE`` sets; ``--k N`` is short for an option ``k``."""
+    takes_folders: ClassVar[bool] = False
+    """Whether `score` may be given folders among its files, such as one with a file for each task;
+    it decides what of them it reads."""
 
     @abstractmethod
     def score(self, files: Sequence[Path], reference: Path | None, options: Any) -> Scores:
         """Compute the metrics.
 
         Args:
-            files: at least one file; all exist.
+            files: at least one file, or folder where the scorer takes them; all exist.
             reference: the outputs to compare with, where that is given; exists.
             options: an object of `Options`.
 
@@ -118,8 +121,11 @@ def score_files(
     """
     scorer = _scorer_of(task)
     for file in (*files, *([] if reference is None else [reference])):
-        if not file.is_file():
-            raise UsageError(f"there is no file {clean(str(file))}.")
+        if file.is_file() or (file.is_dir() and scorer.takes_folders and file is not reference):
+            continue
+        if file.is_dir():
+            raise UsageError(f"{clean(str(file))} is a folder; a file is wanted.")
+        raise UsageError(f"there is no file {clean(str(file))}.")
     values = build(scorer.Options, parse_assignments(options, "-T"), f"harness score {task}")
     scores = scorer().score(files, reference, values)
     for name, value in scores.metrics.items():
@@ -134,10 +140,12 @@ def print_scores(
     reference: Path | None,
     options: Sequence[str],
     *,
+    k: int | None = None,
     as_json: bool,
 ) -> None:
-    """Score files and print the result."""
-    scores = score_files(task, files, reference, options or _options_from_environment())
+    """Score files and print the result; `k` is short for the scorer's option of that name."""
+    given = [*(options or _options_from_environment()), *_attempts_option(task, k)]
+    scores = score_files(task, files, reference, given)
     if as_json:
         typer.echo(json.dumps(scores.as_json(), indent=2, allow_nan=False))
         return
@@ -175,6 +183,22 @@ def lines(scores: Scores) -> list[str]:
     if scores.notes:
         text += ["", *(clean(note) for note in scores.notes)]
     return text
+
+
+def _attempts_option(task: str, k: int | None) -> list[str]:
+    """``--k`` as an option of the scorer.
+
+    Raises:
+        UsageError: it has no such option.
+    """
+    if k is None:
+        return []
+    if "k" not in _scorer_of(task).Options.model_fields:
+        raise UsageError(
+            f"--k says how many attempts count, and the scorer of '{task}' counts none; leave it "
+            "out."
+        )
+    return [f"k={k}"]
 
 
 def _scorer_of(task: str) -> type[Scorer]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import secrets
 import time
 import uuid
@@ -314,6 +315,29 @@ class ResultsStore:
         """The texts of runs."""
         return self._select("traces", task, run_ids)
 
+    def item(self, task: str, run_id: str, sample_id: str) -> list[dict[str, Any]]:
+        """One item of a run: its samples, each with its texts under ``trace``.
+
+        There is one for each checkpoint, repeat and stream that has the item.
+
+        Raises:
+            UnknownName: the run has no such item.
+            ResultsError: a table is missing.
+        """
+        place = ("stream_id", "step", "checkpoint", "repeat", "attempt")
+        samples = self.samples(task, [run_id])
+        rows: list[dict[str, Any]] = samples.to_dict("records")
+        found = [one for one in rows if one["sample_id"] == sample_id]
+        if not found:
+            raise UnknownName(f"item of run {run_id}", sample_id, samples.sample_id)
+        traces = self._select("traces", task, [run_id], sample_id)
+        texts = {tuple(one[name] for name in place): one for one in traces.to_dict("records")}
+        for row in found:
+            if row["score"] is not None and math.isnan(row["score"]):
+                row["score"] = None
+            row["trace"] = texts.get(tuple(row[name] for name in place), {})
+        return found
+
     def memory(self, run_id: str) -> pd.DataFrame:
         """What a run did to its memories: a row for each entry added, changed, removed or read."""
         return self._artifact(run_id, "memory")
@@ -335,7 +359,9 @@ class ResultsStore:
                 "--fresh."
             ) from error
 
-    def _select(self, table: str, task: str, run_ids: Sequence[str]) -> pd.DataFrame:
+    def _select(
+        self, table: str, task: str, run_ids: Sequence[str], sample_id: str | None = None
+    ) -> pd.DataFrame:
         import duckdb
 
         folder = self.root / table / f"task={task}"
@@ -351,11 +377,12 @@ class ResultsStore:
         query = (
             f"select {columns} from (select * from known union all by name "  # noqa: S608
             "select * from read_parquet($paths, union_by_name=true)) "
+            "where $sample is null or sample_id = $sample "
             'order by run_id, stream_id, "step", "repeat"'
         )
         with duckdb.connect() as connection:
             connection.register("known", schema.empty_table())
-            return connection.execute(query, {"paths": paths}).df()
+            return connection.execute(query, {"paths": paths, "sample": sample_id}).df()
 
     def _published(self) -> Iterator[RunSummary]:
         for path, row in self._run_rows():

@@ -2,7 +2,9 @@
 
 Its attempts stand beside runs of the harness, with traces and in the same tables. The forms of the
 files are those of `harness.protocols.solve.submissions`. What a submission says of a puzzle that
-was changed by a voting is not known, so that none may stand around it.
+was changed by a voting is not known, so that none may stand around it. Where the first attempt is
+null the second is the first candidate, and counts in the metrics of the first one, unlike in
+``harness score``, which goes by the attempts' own numbers.
 """
 
 from __future__ import annotations

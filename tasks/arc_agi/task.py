@@ -23,6 +23,7 @@ from harness.results.schema import SampleRecord
 from harness_tasks.arc_agi import data
 from harness_tasks.arc_agi.data import SUBSETS, Subset
 from harness_tasks.arc_agi.leakage import givers
+from harness_tasks.arc_agi.score import ArcScorer
 
 
 class Leaks(StrEnum):
@@ -55,6 +56,7 @@ class ArcAgi(SolveTask):
     Options: ClassVar[type[SolveSettings]] = ArcSettings
     subsets: ClassVar[tuple[str, ...]] = SUBSETS
     default_methods: ClassVar[tuple[str, ...]] = ("copy-input", "majority-colour", "nearest")
+    scorer = ArcScorer
     options: ArcSettings
 
     @property

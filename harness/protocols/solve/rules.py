@@ -12,9 +12,9 @@ not given.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from harness.protocols.solve.puzzle import Problem, sample_id
 from harness.protocols.task import Summary
@@ -75,6 +75,8 @@ def three_rules(solved: Mapping[str, Sequence[bool]]) -> Rules:
     """
     if not solved or not all(solved.values()):
         raise ValueError("a score needs puzzles, and each of them a test input.")
+    # Thirds of puzzles add up to whole ones.
+    exact = sum((Fraction(sum(one), len(one)) for one in solved.values()), Fraction())
     shares = [sum(one) / len(one) for one in solved.values()]
     whole = [all(one) for one in solved.values()]
     inputs = [(name, value) for name, one in solved.items() for value in one]
@@ -83,7 +85,7 @@ def three_rules(solved: Mapping[str, Sequence[bool]]) -> Rules:
     alike = len(set(shares)) == 1  # no spread to estimate from
     of_inputs = of_puzzles if alike else mean_with_interval(map(float, values), names)
     return Rules(
-        _rate(math.fsum(shares), len(shares), estimate(shares)),
+        _rate(float(exact), len(shares), estimate(shares)),
         _rate(sum(whole), len(whole), of_puzzles),
         _rate(sum(values), len(values), of_inputs),
     )

@@ -102,7 +102,7 @@ def test_flags_that_mean_nothing_are_refused(tmp_path, words, said):
     [
         ("copy-inptu", "did you mean copy-input?"),
         ("vote+copy-input", "'vote' is no solver"),
-        ("trm+vote", "votes over them itself"),
+        ("trm+vote", "not for variants that vote would make"),
         ("copy-input+panda", "panda"),
         ("copy-input:k=1", "option"),
     ],
