@@ -84,7 +84,7 @@ class SolveExecution(Execution):
             state = Fits(self._store.root / "fits").obtain(self.run, solver, self._say, stop)
             solver.load(state, self.run.fit_data)
             metrics = state.get("metrics", {})
-            self._fit_metrics = {f"fit_{name}": float(value) for name, value in metrics.items()}
+            self._fit_metrics = {name: float(value) for name, value in metrics.items()}
 
         await in_thread(work)
 

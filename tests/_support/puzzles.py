@@ -211,7 +211,7 @@ class Learner(Solver):
             if number % 5 == 4:
                 desk.save({"step": number + 1, "sum": total})
         assert all(not hasattr(one, "answers") for one in data.puzzles)
-        return {"sum": total, "metrics": {"steps": self.options.steps, "sum": float(total)}}
+        return {"sum": total, "metrics": {"fit_steps": self.options.steps, "fit_sum": float(total)}}
 
     def load(self, state, data):
         self.sum = float(state["sum"])

@@ -94,7 +94,7 @@ class Desk:
         ask: the metered chat model; None where the solver needs none.
         counts: what is worth counting, such as ``recursion_steps``; a metric of the sample.
         notes: what a reader of the trace should see, as JSON values.
-        alternatives: what the answer would have been, by a name such as ``step_1``: candidates,
+        alternatives: what the answer would have been, by a name such as ``steps_1``: candidates,
             best first, scored beside the answer.
     """
 
@@ -216,7 +216,7 @@ class Solver(ABC):
 
         Returns:
             What `load` needs: tensors and plain values, as `torch.save` writes them. Numbers under
-            ``metrics`` become metrics of the run.
+            ``metrics``, such as ``fit_seconds``, become metrics of the run.
         """
         raise NotImplementedError
 

@@ -1,0 +1,1 @@
+"""What does a step of TRM cost? See `__main__`."""

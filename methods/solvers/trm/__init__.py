@@ -1,0 +1,1 @@
+"""The Tiny Recursive Model: options, canvas, network, training and the solver around them."""
