@@ -218,7 +218,7 @@ class LocalExecutor:
             return StreamExecution(run, attempt, self._store, sweep, engine)
 
         def say(text: str) -> None:
-            self._progress.status(f"{run_title(run)}: {text}")
+            self._progress.working(attempt.run_id, text)
 
         return SolveExecution(run, attempt, self._store, sweep, engine, say)
 

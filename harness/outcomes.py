@@ -23,6 +23,10 @@ class Progress(Protocol):
         """A run begins, with samples that are already there."""
         ...
 
+    def working(self, run_id: str, text: str) -> None:
+        """How far a run is with something that comes before its samples."""
+        ...
+
     def advance(self, run_id: str, record: SampleRecord) -> None:
         """A sample is finished."""
         ...

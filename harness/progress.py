@@ -60,6 +60,12 @@ class PlainProgress:
             there = f"{len(finished)} of {total} samples are there"
             self.status(f"{label}: continuing run {run_id}, {there}")
 
+    def working(self, run_id: str, text: str) -> None:
+        """Print a line if it is time."""
+        if time.monotonic() - self._last >= _LINE_EVERY_S:
+            self._last = time.monotonic()
+            self.status(f"{self._runs[run_id].label}: {text}")
+
     def advance(self, run_id: str, record: Scored) -> None:
         """Count a sample."""
         self._runs[run_id].add(record)
@@ -122,6 +128,10 @@ class LiveProgress(PlainProgress):
         self._tasks[run_id] = self._bars.add_task(
             label, total=total, completed=len(finished), info=self._runs[run_id].text()
         )
+
+    def working(self, run_id: str, text: str) -> None:
+        """Say it beside the bar."""
+        self._bars.update(self._tasks[run_id], info=text)  # pyright: ignore[reportArgumentType]
 
     def show(self, run_id: str) -> None:
         """Move a bar."""

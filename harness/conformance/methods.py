@@ -179,6 +179,9 @@ class _Collector:
     def begin(self, run_id: str, label: str, total: int, finished: Collection[Scored]) -> None:
         """Ignore."""
 
+    def working(self, run_id: str, text: str) -> None:
+        """Ignore."""
+
     def advance(self, run_id: str, record: SampleRecord) -> None:
         """Keep."""
         del run_id

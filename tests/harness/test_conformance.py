@@ -301,7 +301,7 @@ class RaisesTask(ToyTask):
         (NoAbout, "the task has no 'about'"),
         (NoMetrics, "the task has no 'metrics'"),
         (RaisesTask, "the task raised KeyError: 'the reason'"),
-        (int, "is no StreamTask, EditTask or AdaptTask class."),
+        (int, "is no StreamTask, EditTask, AdaptTask or SolveTask class."),
         ("evo-memry", "did you mean evo-memory"),
     ],
 )

@@ -133,7 +133,7 @@ def test_what_is_registered_comes_sorted():
         (Kind.TASK, "evo-memoy", "", "unknown task 'evo-memoy'; did you mean evo-memory"),
         (Kind.MODEL, "smollm", "chat", "unknown model 'smollm'; did you mean smollm2"),
         (Kind.MODEL, "bm52", "embedder", "unknown embedder 'bm52'; did you mean bm25"),
-        (Kind.BOARD, "xyzzy", "", "unknown board 'xyzzy'; known: evo-memory"),
+        (Kind.BOARD, "xyzzy", "", "unknown board 'xyzzy'; known: arc-agi"),
     ],
 )
 def test_an_unknown_name_gets_the_nearest_ones(kind, name, role, reason):
