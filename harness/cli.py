@@ -145,13 +145,18 @@ def results(
     svg: Annotated[
         Path | None, typer.Option(help="Draw the item, a grid puzzle, into this file.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a run of grid puzzles as one page, all of it drawn.")
+    ] = None,
     folder: ResultsOption = Path("results"),
     json_output: JsonOption = False,
 ) -> None:
     """List runs, how far they are and their score; or show one run, or one of its items."""
     from harness import commands
 
-    if item is not None or svg is not None:
+    if html is not None:
+        commands.write_report(folder, run_id, html)
+    elif item is not None or svg is not None:
         commands.print_item(folder, run_id, item, svg=svg, as_json=json_output)
     elif run_id is not None:
         commands.print_run(folder, run_id, as_json=json_output)

@@ -195,6 +195,8 @@ def print_item(
             "an item is shown of one run: harness results RUN --item ID; harness results lists "
             "the runs."
         )
+    from harness.protocols.solve.drawing import svg as draw
+
     store = ResultsStore(folder)
     found = store.find(run_id)
     solves = store.row(found.run_id)["protocol"] == "solve"
@@ -202,7 +204,7 @@ def print_item(
     if svg is not None and not solves:
         raise UsageError(f"--svg draws grid puzzles, and {found.task} has none; leave it out.")
     if svg is not None:
-        _write_svg(svg, _picture(found, rows[0]))
+        _write(svg, draw(_picture(found, rows[0])))
     if as_json:
         plain = [{**row, "trace": _trace_json(row["trace"])} for row in rows]
         typer.echo(json.dumps({"run": asdict(found), "samples": plain}, indent=2))
@@ -233,11 +235,33 @@ def _print_puzzle(picture: Picture) -> None:
     print_picture(picture, Console())
 
 
-def _write_svg(path: Path, picture: Picture) -> None:
-    from harness.protocols.solve.drawing import svg
+def write_report(folder: Path, run_id: str | None, path: Path) -> None:
+    """Write a run of puzzles as one page, every test input drawn.
 
+    Raises:
+        UsageError: no run is named, or it has no puzzles.
+    """
+    from harness.protocols.solve.report import page
+
+    if run_id is None:
+        raise UsageError("--html reports on one run: harness results RUN --html FILE.")
+    store = ResultsStore(folder)
+    found = store.find(run_id)
+    row = store.row(found.run_id)
+    if row["protocol"] != "solve":
+        raise UsageError(f"--html draws grid puzzles, and {found.task} has none; leave it out.")
+    title = f"{found.method} on {found.task}/{found.subset}, {found.model} (run {found.run_id})"
+    drawn = [
+        (one, _picture(found, one))
+        for one in store.items(found.task, found.run_id)
+        if one["trace"].get("context", "{}") != "{}"
+    ]
+    _write(path, page(title, dict(row["metrics"]), drawn))
+
+
+def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(svg(picture), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(
             f"cannot write {clean(str(path))} ({error.strerror}); name another file."

@@ -324,19 +324,21 @@ class ResultsStore:
             UnknownName: the run has no such item.
             ResultsError: a table is missing.
         """
-        place = ("stream_id", "step", "checkpoint", "repeat", "attempt")
         samples = self.samples(task, [run_id])
         rows: list[dict[str, Any]] = samples.to_dict("records")
         found = [one for one in rows if one["sample_id"] == sample_id]
         if not found:
             raise UnknownName(f"item of run {run_id}", sample_id, samples.sample_id)
-        traces = self._select("traces", task, [run_id], sample_id)
-        texts = {tuple(one[name] for name in place): one for one in traces.to_dict("records")}
-        for row in found:
-            if row["score"] is not None and math.isnan(row["score"]):
-                row["score"] = None
-            row["trace"] = texts.get(tuple(row[name] for name in place), {})
-        return found
+        return _with_traces(found, self._select("traces", task, [run_id], sample_id))
+
+    def items(self, task: str, run_id: str) -> list[dict[str, Any]]:
+        """Every sample of a run with its texts under ``trace``, in order.
+
+        Raises:
+            ResultsError: a table is missing.
+        """
+        rows: list[dict[str, Any]] = self.samples(task, [run_id]).to_dict("records")
+        return _with_traces(rows, self._select("traces", task, [run_id]))
 
     def memory(self, run_id: str) -> pd.DataFrame:
         """What a run did to its memories: a row for each entry added, changed, removed or read."""
@@ -500,3 +502,14 @@ def _time_text(value: datetime | None) -> str:
 
 
 __all__ = ["Attempt", "JournalHeld", "ResultsStore", "RunSummary", "new_run_id"]
+
+
+def _with_traces(rows: list[dict[str, Any]], traces: pd.DataFrame) -> list[dict[str, Any]]:
+    """Samples with their texts under ``trace``; a score that is not there is None."""
+    place = ("sample_id", "stream_id", "step", "checkpoint", "repeat", "attempt")
+    texts = {tuple(one[name] for name in place): one for one in traces.to_dict("records")}
+    for row in rows:
+        if row["score"] is not None and math.isnan(row["score"]):
+            row["score"] = None
+        row["trace"] = texts.get(tuple(row[name] for name in place), {})
+    return rows

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 from edits import command, refused
+from puzzles import method, run
 from small_puzzles import GOLD, write_mirror
 from support import Server, harness, run_arguments
 
@@ -209,3 +210,17 @@ def test_an_item_that_the_machine_broke_has_no_score(tmp_path):
 
 def ids_of(folder, run):
     return list(ResultsStore(folder).samples(run.task, [run.run_id]).sample_id)
+
+
+def test_a_run_is_one_page_with_every_puzzle_drawn(tmp_path):
+    results, file = tmp_path / "r", tmp_path / "run.html"
+    assert run(results, "--method", method("HalfRight")).code == 0
+    done = command("results", "latest", "--results", str(results), "--html", str(file))
+    assert done.code == 0, done.err
+    text = file.read_text()
+    assert text.count("<svg ") == 6
+    assert text.count('class="solved"') == 4
+    assert "<td>strict</td><td>0.5</td>" in text
+    assert "<script" not in text
+    done = command("results", "--results", str(results), "--html", str(file))
+    assert (done.code, "RUN --html FILE" in done.err) == (2, True)
