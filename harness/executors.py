@@ -36,11 +36,13 @@ from harness.models.client import Gate
 from harness.models.embedders import RankingModel
 from harness.outcomes import Progress, RunOutcome, run_title
 from harness.plan import ModelOpener, Plan, PlannedRun, StreamRun, open_model
+from harness.results.past import Kept
 from harness.results.schema import SampleRecord, Status
 from harness.results.store import Attempt, JournalHeld, ResultsStore, RunSummary
 from harness.runner import run_code_hash
 from harness.served import Engine, Execution, Playable
 from harness.solving.execution import SolveExecution
+from harness.solving.fits import Fits, Telling
 from harness.solving.plan import SolveRun
 from harness.streaming.execution import StreamExecution
 from harness.sweep import Sweep
@@ -68,6 +70,7 @@ class LocalExecutor:
         self._store = store
         self._progress = progress
         self._open = opener
+        self._fits: Fits | None = None
 
     async def execute(self, plan: Plan) -> list[RunOutcome]:
         """Execute the runnable runs of a plan; equal finished ones are left as they are.
@@ -217,10 +220,13 @@ class LocalExecutor:
         if isinstance(run, StreamRun):
             return StreamExecution(run, attempt, self._store, sweep, engine)
 
-        def say(text: str) -> None:
-            self._progress.working(attempt.run_id, text)
-
-        return SolveExecution(run, attempt, self._store, sweep, engine, say)
+        telling = Telling(
+            begins=lambda text: self._progress.status(f"{run_title(run)}: {text}"),
+            working=lambda text: self._progress.working(attempt.run_id, text),
+        )
+        if self._fits is None:
+            self._fits = Fits(self._store.root / "fits", fresh=sweep.fresh)
+        return SolveExecution(run, attempt, self._store, sweep, engine, self._fits, telling)
 
     def _host(self) -> Host:
         return Host(self._store.root / "logs", self._progress.status)
@@ -237,12 +243,14 @@ class LocalExecutor:
             engine = replace(engine, ranking=None, ranking_identity=None)
         execution = self._execution(run, attempt, plan.sweep, engine)
         run_id, first_problem, stopped = attempt.run_id, list[str](), list[str]()
-        self._progress.begin(run_id, run_title(run), run.n_samples, execution.finished)
+        shown = isinstance(run, StreamRun) or run.score_is_mean
+        finished = execution.finished if shown else [_unscored(one) for one in execution.finished]
+        self._progress.begin(run_id, run_title(run), run.n_samples, finished)
 
         def on_sample(record: SampleRecord) -> None:
             if record.status in (Status.ERROR, Status.FAILED) and not first_problem:
                 first_problem.append(f"{record.sample_id} {record.status}: {record.error}")
-            self._progress.advance(run_id, record)
+            self._progress.advance(run_id, record if shown else replace(record, score=None))
 
         async def play(lane: Playable) -> None:
             try:
@@ -271,6 +279,10 @@ class LocalExecutor:
             self._progress.end(run_id)
         row = execution.publish()
         return RunOutcome.of_row(run, row, "; ".join([*stopped[:1], *first_problem[:1]]))
+
+
+def _unscored(kept: Kept) -> Kept:
+    return replace(kept, score=None)
 
 
 def _is_stream(run: ServedRun) -> bool:

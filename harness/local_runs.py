@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import CancelledError
@@ -112,6 +113,6 @@ def blame(error: Exception, more_memory: str) -> tuple[Status, str, str]:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether a device or the machine had no room."""
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError | MemoryError)
+    torch = sys.modules.get("torch")  # who does not use it raises no error of it
+    kinds = (MemoryError,) if torch is None else (MemoryError, torch.OutOfMemoryError)
+    return isinstance(error, kinds)

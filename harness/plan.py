@@ -303,9 +303,7 @@ def refuse_what_means_nothing(sweep: Sweep, kind: str) -> None:
     }
     for flag, value in given.items():
         if value:
-            raise UsageError(
-                f"{flag} means nothing to {kind}, which computes in this process; leave it out."
-            )
+            raise UsageError(f"{flag} means nothing to {kind}: no server is asked; leave it out.")
     if sweep.orders() != ("native",):
         raise UsageError(f"--order means nothing to {kind}; leave it out.")
 

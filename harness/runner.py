@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.models.base import ModelIdentity
 from harness.plan import PlannedRun
 from harness.results import provenance
 from harness.results.schema import SCHEMA_VERSION, RunStatus, Status
 from harness.sweep import Sweep
-
-if TYPE_CHECKING:
-    pass
 
 _RECORDED_FIRST = 3
 """Journals once recorded this much of an engine: id, revision, name."""

@@ -144,7 +144,8 @@ def print_scores(
     as_json: bool,
 ) -> None:
     """Score files and print the result; `k` is short for the scorer's option of that name."""
-    given = [*(options or _options_from_environment()), *_attempts_option(task, k)]
+    own = _attempts_option(task, k, options)
+    given = [*(options or _options_from_environment()), *own]
     scores = score_files(task, files, reference, given)
     if as_json:
         typer.echo(json.dumps(scores.as_json(), indent=2, allow_nan=False))
@@ -185,11 +186,11 @@ def lines(scores: Scores) -> list[str]:
     return text
 
 
-def _attempts_option(task: str, k: int | None) -> list[str]:
-    """``--k`` as an option of the scorer.
+def _attempts_option(task: str, k: int | None, options: Sequence[str]) -> list[str]:
+    """``--k`` as an option of the scorer; it goes before one of the environment.
 
     Raises:
-        UsageError: it has no such option.
+        UsageError: the scorer has no such option, or ``-T`` gives it another value.
     """
     if k is None:
         return []
@@ -198,6 +199,9 @@ def _attempts_option(task: str, k: int | None) -> list[str]:
             f"--k says how many attempts count, and the scorer of '{task}' counts none; leave it "
             "out."
         )
+    other = parse_assignments(options, "-T").get("k", str(k))
+    if other != str(k):
+        raise UsageError(f"--k {k} and -T k={clean(other)} contradict each other; give one.")
     return [f"k={k}"]
 
 

@@ -22,6 +22,7 @@ from harness.models.chat import Sampling
 from harness.models.client import Gate, StreamClient
 from harness.protocols.solve import Candidate, Desk, FitData, FitDesk, Pair, Puzzle, Query, Solver
 from harness.protocols.solve.grids import BadGrid, Grid, read_grid
+from harness.protocols.solve.puzzle import faults
 from harness.protocols.solve.task import SolveTask
 from harness.results.checkpoints import Checkpoints
 from harness.solving.play import checked
@@ -58,26 +59,17 @@ def check_solve_task(task: SolveTask, twin: SolveTask) -> Iterator[str]:
     if not problems:
         yield "problems(...) holds no puzzle."
         return
-    names = [one.puzzle.puzzle_id for one in problems]
-    if len(set(names)) < len(names):
-        yield "two puzzles share their id."
+    yield from faults((*problems, *labelled))
     if problems != list(twin.problems(0)) or labelled != list(twin.labelled(0)):
         yield "problems(...) or labelled(...) differs when it is asked again."
     for one in (*problems, *labelled):
-        puzzle, where = one.puzzle, f"puzzle {one.puzzle.puzzle_id}"
-        if not one.answers or len(one.answers) != len(puzzle.tests):
-            yield f"{where} has {len(puzzle.tests)} test inputs and {len(one.answers)} outputs."
-        if one.groups and len(one.groups) != len(one.answers):
-            yield f"{where} has {len(one.answers)} outputs and {len(one.groups)} groups."
+        puzzle = one.puzzle
         grids = [grid for pair in puzzle.train for grid in (pair.input, pair.output)]
         for grid in (*grids, *puzzle.tests, *one.answers):
             try:
-                whole = read_grid(grid, puzzle.domain) == grid
+                read_grid(grid, puzzle.domain)
             except BadGrid as error:
-                yield f"{where} holds what is no grid: {error}."
-                break
-            if not whole:
-                yield f"{where} holds a grid that is no tuple of tuples; use read_grid."
+                yield f"puzzle {puzzle.puzzle_id} holds what is no grid: {error}."
                 break
     asked = {pair for one in problems for pair in one.pairs}
     given = [one for one in labelled if asked & {*one.puzzle.train, *one.pairs}]

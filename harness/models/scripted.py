@@ -35,7 +35,10 @@ class Scripted(ChatModel):
     """``scripted:FILE.jsonl``."""
 
     about: ClassVar[About] = About(
-        "Answers from a file of rules; for exact tests.", "harness.models.scripted"
+        "Answers from a file of rules, for exact tests: scripted:FILE.jsonl, with lines such as "
+        '{"match": "capital of (\\\\w+)", "text": "I do not know \\\\1.", "delay_s": 0}; the first '
+        "whose regular expression is found in the conversation answers.",
+        "harness.models.scripted",
     )
 
     def __init__(self, request: ModelRequest) -> None:

@@ -48,8 +48,6 @@ class Checkpoints:
         Raises:
             StorageError: it is damaged.
         """
-        import pickle
-
         import torch
 
         path = self._path(name)
@@ -58,11 +56,15 @@ class Checkpoints:
         # Only tensors and plain values are read: a file cannot run code.
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        except Exception as error:
             raise StorageError(
                 f"the checkpoint {path} is damaged ({type(error).__name__}); remove it and run the "
                 "same command again, which begins anew and keeps what was found."
             ) from error
+
+    def remove(self, name: str) -> None:
+        """Remove the state of a name, if there is one."""
+        self._path(name).unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Remove all."""

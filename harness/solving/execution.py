@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from harness.errors import InfrastructureError, StorageError
@@ -12,13 +12,14 @@ from harness.local_runs import blame
 from harness.models.client import StreamClient
 from harness.outcomes import in_thread
 from harness.protocols.solve.method import Solver
+from harness.protocols.solve.rules import curves
 from harness.results.schema import SampleRecord, Status
 from harness.results.store import Attempt, ResultsStore
 from harness.results.totals import Totals
 from harness.served import Engine, Execution, OnSample
-from harness.solving.fits import Fits, fit_key
+from harness.solving.fits import Fits, Telling, blamed, fit_key
 from harness.solving.plan import Asked, SolveRun
-from harness.solving.play import SolveLane, place_of
+from harness.solving.play import OURS, SolveLane, place_of, refuse_names
 from harness.sweep import Sweep
 
 
@@ -36,11 +37,12 @@ class SolveExecution(Execution):
         store: ResultsStore,
         sweep: Sweep,
         engine: Engine,
-        say: Callable[[str], None],
+        fits: Fits,
+        telling: Telling,
     ) -> None:
         super().__init__(run, attempt, store, sweep, engine)
         self.run = run
-        self._say = say
+        self._fits, self._telling = fits, telling
         self._fit_metrics: Mapping[str, float] = {}
 
     async def lanes(self, on_sample: OnSample) -> AsyncGenerator[SolveLane]:
@@ -51,7 +53,7 @@ class SolveExecution(Execution):
         finished = self._past.finished
         remaining = [one for one in self.run.asked if one.sample_id not in finished]
         solver, voting = self.run.method.construct()
-        if solver.fits() and (remaining or not self._fit_metrics):
+        if solver.fits():
             try:
                 await self._fit(solver)
             except StorageError:
@@ -81,10 +83,12 @@ class SolveExecution(Execution):
         """Obtain the fit and give it to the solver."""
 
         def work(stop: threading.Event) -> None:
-            state = Fits(self._store.root / "fits").obtain(self.run, solver, self._say, stop)
-            solver.load(state, self.run.fit_data)
-            metrics = state.get("metrics", {})
-            self._fit_metrics = {name: float(value) for name, value in metrics.items()}
+            state = self._fits.obtain(self.run, solver, self._telling, stop)
+            with blamed(self.run, "was given its fit"):
+                solver.load(state, self.run.fit_data)
+                metrics = state.get("metrics", {})
+                self._fit_metrics = {name: float(value) for name, value in metrics.items()}
+            refuse_names(self._fit_metrics, OURS | {"score", "strict", "pooled", "task_mean"})
 
         await in_thread(work)
 
@@ -114,9 +118,14 @@ class SolveExecution(Execution):
             self._commit(record, on_sample)
 
     def _metrics(self, totals: Totals) -> Mapping[str, float]:
-        means = {name: value for name, value in totals.means().items() if name != "score"}
+        means = {
+            name: value
+            for name, value in totals.means().items()
+            if name != "score" and "@" not in name
+        }
         self._summary = self.run.task.summarise(self.run.problems, self._records())
-        return {**means, **self._fit_metrics, **self._summary.metrics}
+        curved = curves(self._records()) if self._summary.metrics else {}
+        return {**self._fit_metrics, **means, **curved, **self._summary.metrics}
 
     def _row(self, totals: Totals) -> dict[str, Any]:
         run, kind = self.run, self.run.method.left.type

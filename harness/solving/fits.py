@@ -14,15 +14,18 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.data import content_hash
 from harness.errors import HarnessError, MethodError, StorageError
 from harness.local_runs import out_of_memory
+from harness.protocols.solve.augmentation import Augmentation
 from harness.protocols.solve.method import FitDesk, Solver
+from harness.protocols.solve.puzzle import Puzzle
+from harness.results import provenance
 from harness.results.checkpoints import Checkpoints
-from harness.runner import method_code_hash
 from harness.solving.plan import SolveRun
 
 _FIT = "fit"
@@ -39,10 +42,11 @@ def fit_key(run: SolveRun) -> str:
         one.puzzle.puzzle_id + one.puzzle.content_hash + content_hash(one.answers)
         for one in run.labelled
     )
+    code = provenance.code_hash([part.type, Augmentation, Puzzle], part.type.needs)
     return content_hash(
         part.name,
         json.dumps(decisive, sort_keys=True),
-        method_code_hash(run),
+        code,
         run.spec.seed,
         *asked,
         "labelled",
@@ -50,49 +54,95 @@ def fit_key(run: SolveRun) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Telling:
+    """How whoever waits is told.
+
+    Attributes:
+        begins: something begins that takes a while.
+        working: how far it is, as often as it likes.
+    """
+
+    begins: Callable[[str], None]
+    working: Callable[[str], None]
+
+
 class Fits:
     """Fits of a results folder.
 
     Args:
         root: ``RESULTS/fits``.
+        fresh: whether those that are there are made again, each once.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, *, fresh: bool = False) -> None:
+        self._root, self._fresh = root, fresh
+        self._made = set[str]()
 
     def obtain(
-        self, run: SolveRun, solver: Solver, say: Callable[[str], None], stop: threading.Event
+        self, run: SolveRun, solver: Solver, telling: Telling, stop: threading.Event
     ) -> Mapping[str, Any]:
         """The state of a run's fit, computed if nobody did before; blocks.
 
         Raises:
             CancelledError: `stop` was set; the fit goes on from its last checkpoint another time.
-            MethodError: the solver broke.
-            StorageError: it cannot be kept.
+            MethodError: the solver broke, or its fit cannot be kept.
+            StorageError: it cannot be written.
         """
-        folder = self._root / fit_key(run)
+        key = fit_key(run)
+        folder = self._root / key
         done, unfinished = Checkpoints(folder), Checkpoints(folder / "unfinished")
-        with _held(folder, say, stop):
+        with _held(folder, telling.begins, stop):
+            if self._fresh and key not in self._made:
+                done.remove(_FIT)
+                unfinished.clear()
+            self._made.add(key)
             state = done.load(_FIT)
             if state is None:
-                say("fitting")
-                state = _fit(run, solver, FitDesk(run.spec.seed, unfinished, say, stop))
-                done.save(_FIT, state)
+                telling.begins("fitting")
+                desk = FitDesk(run.spec.seed, unfinished, telling.working, stop)
+                state = _kept(_fit(run, solver, desk), done)
             unfinished.clear()
         return state
 
 
-def _fit(run: SolveRun, solver: Solver, desk: FitDesk) -> Mapping[str, Any]:
+def _kept(state: Any, done: Checkpoints) -> Mapping[str, Any]:
+    """A fit as it comes back from its file.
+
+    Raises:
+        MethodError: it does not.
+    """
+    if not isinstance(state, Mapping):
+        raise MethodError(f"fit returned a {type(state).__name__}, no mapping")  # pyright: ignore[reportUnknownArgumentType]
+    done.save(_FIT, state)  # pyright: ignore[reportUnknownArgumentType]
     try:
-        return solver.fit(run.fit_data, desk)
+        found = done.load(_FIT)
+    except StorageError as error:
+        done.remove(_FIT)
+        raise MethodError(
+            "its fit holds what cannot be read back; tensors and plain values can"
+        ) from error
+    return found or {}
+
+
+@contextmanager
+def blamed(run: SolveRun, when: str) -> Generator[None]:
+    """Around a hook of a solver: what it raises is its own fault, unless memory ran out."""
+    try:
+        yield
     except (HarnessError, CancelledError):
         raise
     except Exception as error:
         if out_of_memory(error):
             raise
         raise MethodError(
-            f"{run.spec.label} raised {type(error).__name__} while it was fitted: {error}"
+            f"{run.spec.label} raised {type(error).__name__} while it {when}: {error}"
         ) from error
+
+
+def _fit(run: SolveRun, solver: Solver, desk: FitDesk) -> Any:
+    with blamed(run, "was fitted"):
+        return solver.fit(run.fit_data, desk)
 
 
 @contextmanager

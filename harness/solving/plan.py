@@ -24,7 +24,7 @@ from harness.plan import (
     task_name,
 )
 from harness.protocols.solve.method import FitData, Query
-from harness.protocols.solve.puzzle import Problem, sample_id
+from harness.protocols.solve.puzzle import Problem, faults, sample_id
 from harness.protocols.solve.task import SolveTask
 from harness.spec import RunSpec
 from harness.sweep import Sweep
@@ -102,6 +102,11 @@ class SolveRun(PlannedRun):
         pairs = ((one, number) for one in self.problems for number in range(len(one.answers)))
         return tuple(Asked(one, number, step) for step, (one, number) in enumerate(pairs))
 
+    @property
+    def score_is_mean(self) -> bool:
+        """Whether the score is the mean over test inputs: no two of them share a source."""
+        return all(one.sources or len(one.answers) == 1 for one in self.problems)
+
     def seed_text(self, asked: Asked) -> str:
         """Source of the randomness of a test input."""
         return f"{self.spec.seed_text(asked.sample_id)}/{self.spec.seed}"
@@ -138,6 +143,8 @@ def expand_solves(task: SolveTask, sweep: Sweep, opener: ModelOpener) -> Plan:
         labelled = tuple(task.labelled(sweep.data_seed)) if fitting else ()
     if not problems:
         raise UsageError("the task has no puzzles with these options.")
+    for fault in faults((*problems, *labelled)):
+        raise UsageError(f"task '{sweep.task}' is broken: {fault} Its author has to mend it.")
     seeds = sweep.sample_seeds()
     runs = dict[str, SolveRun]()
     for method in methods:
@@ -165,7 +172,7 @@ def expand_solves(task: SolveTask, sweep: Sweep, opener: ModelOpener) -> Plan:
         len({name for one in problems for name in one.sources or (one.puzzle.puzzle_id,)}),
         len(compared),
         prices_of(sweep, names),
-        unit="puzzles",
+        unit="test inputs" if any(one.sources for one in problems) else "puzzles",
         notes=task.notes(sweep.data_seed, fitted=fitting),
     )
 
@@ -225,5 +232,13 @@ def _reason(method: Method, problems: Sequence[Problem]) -> str:
     """Why a run cannot be made; empty if it can."""
     if lacking := method.lacking():
         return lacking
-    solver, _ = method.construct()
-    return next((why for one in problems if (why := solver.misfit(one.puzzle))), "")
+    parts = method.construct()
+    puzzles = (one.puzzle for one in problems)
+    try:
+        found = (why for puzzle in puzzles for part in parts if (why := part.misfit(puzzle)))
+        return next(found, "")
+    except Exception as error:
+        raise UsageError(
+            f"method '{method.label}' cannot say whether it fits a puzzle "
+            f"({type(error).__name__}: {error}); its author has to mend it."
+        ) from error

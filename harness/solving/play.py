@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from harness.hooks import call_hook
 from harness.local_runs import out_of_memory
 from harness.models.client import CallRecord, StreamClient
 from harness.protocols.solve.grids import BadGrid, Domain, Grid, read_grid
-from harness.protocols.solve.method import Candidate, Desk, Query, Solver, Voting
+from harness.protocols.solve.method import Ballot, Candidate, Desk, Query, Solver, Voting
 from harness.protocols.solve.voting import among, rank_of
 from harness.results.schema import SampleRecord, Status
 from harness.solving.plan import Asked
@@ -65,16 +66,11 @@ class SolveLane:
         if self.client is not None:
             self.client.begin(asked.sample_id, self.answered)
         desk = Desk(self.seed_text, self.client)
-        query = asked.query(self.attempts)
         answer, status, problem = Answer(), Status.OK, None
         try:
-            found = await self.voting.solve(self._ask, query, desk)
+            found = await self.voting.solve(self._ask, asked.query(self.attempts), desk)
             self._raise_hidden()
-            answer = Answer(checked(found, query.puzzle.domain))
-            alternatives = {
-                name: checked(one, query.puzzle.domain) for name, one in desk.alternatives.items()
-            }
-            answer = Answer(answer.candidates, alternatives)
+            answer = _answer(found, desk, asked)
         except (StorageError, CeilingReached):
             raise
         except Exception as error:  # noqa: BLE001 - the one place that turns it into a row
@@ -84,26 +80,29 @@ class SolveLane:
             problem = hidden or error
             broke = isinstance(problem, InfrastructureError) or out_of_memory(problem)
             status = Status.ERROR if broke else Status.FAILED
-        calls = [] if self.client is None else self.client.calls
         seconds = time.perf_counter() - began
+        calls = [] if self.client is None else self.client.calls
         self.commit(
             SampleRecord(
                 **place_of(asked),
                 status=status,
                 score=score_of(answer, asked, self.attempts, status),
-                metrics={**_metrics(answer, asked, self.attempts, status), **_usage(desk, calls)},
+                metrics={**answer.counts, **_metrics(answer, asked, self.attempts, status)},
                 attempt=self.attempt,
                 error_type=type(problem).__name__ if problem else "",
                 error=self._reason(problem),
                 input_tokens=sum(one.response.input_tokens for one in calls),
                 output_tokens=sum(one.response.output_tokens for one in calls),
                 latency_s=seconds,
-                trace=_trace(answer, asked, self.attempts, desk, calls),
+                trace=_trace(answer, asked, self.attempts, calls),
             )
         )
 
     async def _ask(self, query: Query, desk: Desk) -> Sequence[Candidate]:
-        return await call_hook(self.solver.solve, query, desk)
+        try:
+            return await call_hook(self.solver.solve, query, desk)
+        except SystemExit as error:
+            raise MethodError("it called exit, which would end everything") from error
 
     def _raise_hidden(self) -> None:
         """A solver must not turn a failed call into a bad answer by swallowing the exception."""
@@ -123,12 +122,59 @@ class SolveLane:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a solver gave: distinct grids, best first."""
+    """What a solver gave, checked; of one that broke nothing is kept.
+
+    Attributes:
+        candidates: distinct grids, best first.
+        alternatives: what the answer would have been, by name.
+        counts: what it counted.
+        notes: what it noted, as JSON values.
+    """
 
     candidates: tuple[Candidate, ...] = ()
     alternatives: Mapping[str, tuple[Candidate, ...]] = field(
         default_factory=dict[str, tuple[Candidate, ...]]
     )
+    counts: Mapping[str, float] = field(default_factory=dict[str, float])
+    notes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+OURS = frozenset(
+    {"solved", "first", "rank", "candidates", "voters", "top_votes", "top_confidence", "calls"}
+)
+"""Metrics of a sample that no solver may write."""
+
+
+def refuse_names(names: Iterable[str], ours: Collection[str]) -> None:
+    """Refuse metrics of a solver that would pass for the harness's own.
+
+    Raises:
+        MethodError: one does.
+    """
+    for name in names:
+        if name in ours or "@" in name or "/" in name:
+            raise MethodError(f"it may not write the metric '{name}'; choose another name")
+
+
+def _answer(found: Any, desk: Desk, asked: Asked) -> Answer:
+    """Everything that a solver gave.
+
+    Raises:
+        MethodError: some of it is not what it has to be.
+    """
+    domain = asked.problem.puzzle.domain
+    refuse_names(desk.counts, OURS)
+    counts = {name: float(value) for name, value in sorted(desk.counts.items())}
+    if not all(map(math.isfinite, counts.values())):
+        raise MethodError("it counted what is no finite number")
+    if desk.ask is not None:
+        counts["calls"] = float(len(desk.ask.calls))
+    try:
+        notes = json.loads(json.dumps(desk.notes, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise MethodError(f"its notes are no JSON values ({error})") from error
+    alternatives = {name: checked(one, domain) for name, one in desk.alternatives.items()}
+    return Answer(checked(found, domain), alternatives, counts, notes)
 
 
 def checked(found: Any, domain: Domain) -> tuple[Candidate, ...]:
@@ -147,7 +193,9 @@ def checked(found: Any, domain: Domain) -> tuple[Candidate, ...]:
             grid = read_grid(one.grid, domain)
         except BadGrid as error:
             raise MethodError(f"candidate {number} is no grid: {error}") from error
-        kept.setdefault(grid, Candidate(grid, one.ballots))
+        if not all(isinstance(ballot, Ballot) for ballot in one.ballots):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise MethodError(f"candidate {number} has ballots that are no Ballot")
+        kept.setdefault(grid, Candidate(grid, tuple(one.ballots)))
     return tuple(kept.values())
 
 
@@ -189,7 +237,7 @@ def _metrics(answer: Answer, asked: Asked, attempts: int, status: Status) -> dic
     voters = 1 + max((two.voter for one in candidates for two in one.ballots), default=0)
     if voters > 1:
         metrics["voters"] = float(voters)
-        for count in _halvings(voters):
+        for count in _doublings(voters):
             metrics |= _scored(f"@votes_{count}", among(candidates, count), asked, attempts)
     if candidates:
         metrics["top_votes"] = float(len(candidates[0].ballots))
@@ -206,24 +254,16 @@ def _scored(
     }
 
 
-def _halvings(voters: int) -> list[int]:
-    """1, 2, 4, ... and all voters: where the curve over votes is looked at."""
-    counts, count = list[int](), 1
-    while count < voters:
-        counts.append(count)
-        count *= 2
-    return [*counts, voters]
-
-
-def _usage(desk: Desk, calls: Sequence[CallRecord]) -> dict[str, float]:
-    usage = {name: float(value) for name, value in sorted(desk.counts.items())}
-    if desk.ask is not None:
-        usage["calls"] = float(len(calls))
-    return usage
+def _doublings(voters: int) -> list[int]:
+    """1, 2, 4, ... until all voters are among them: where the curve over votes is looked at."""
+    counts = [1]
+    while counts[-1] < voters:
+        counts.append(2 * counts[-1])
+    return counts
 
 
 def _trace(
-    answer: Answer, asked: Asked, attempts: int, desk: Desk, calls: Sequence[CallRecord]
+    answer: Answer, asked: Asked, attempts: int, calls: Sequence[CallRecord]
 ) -> dict[str, Any]:
     """What was asked and answered; with it a reader can draw the puzzle."""
     puzzle = asked.problem.puzzle
@@ -239,7 +279,7 @@ def _trace(
             "gold": asked.problem.answers[asked.number],
             "symbols": puzzle.domain.symbols,
             "attempts": attempts,
-            **({"notes": desk.notes} if desk.notes else {}),
+            **({"notes": answer.notes} if answer.notes else {}),
         },
         "output": json.dumps([one.grid for one in answer.candidates[:attempts]]),
     }

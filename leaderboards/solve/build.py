@@ -18,7 +18,7 @@ from harness.errors import ResultsError
 from harness.protocols.solve.rules import estimate
 from harness.results.schema import RunStatus, Status
 from harness.results.store import ResultsStore
-from harness.statistics import compare_paired, holm, verdict
+from harness.statistics import Verdict, compare_paired, holm, verdict
 from harness_leaderboards.model import LocalSetting, PairedGain
 from harness_leaderboards.runs import local_setting, unranked_run
 from harness_leaderboards.solve.boards import SolveBoard
@@ -222,6 +222,7 @@ def _row(runs: Sequence[_Run], read: _Read) -> tuple[SolveRow, _Read]:
         ),
         gain=None,
         reason=read.reason,
+        fitted="fit" in said,
         setting=str(said.get("setting", "")),
         exposure=_exposure(said),
         missing=dict(said.get("missing", {})),
@@ -268,6 +269,9 @@ def _with_gains(
             continue
         p = next(adjusted)
         p = compared.p if p is None else p
+        told = verdict(compared, p, ALPHA, board.min_effect, len(tested))
+        if row.fitted and len(row.seeds) == 1:
+            told = Verdict.INCONCLUSIVE  # another seed is another fit
         gain = PairedGain(
             n=compared.n,
             clusters=compared.clusters,
@@ -276,7 +280,7 @@ def _with_gains(
             low=compared.low,
             high=compared.high,
             p=p,
-            verdict=verdict(compared, p, ALPHA, board.min_effect, len(tested)),
+            verdict=told,
         )
         rows.append(replace(row, gain=gain))
     return rows

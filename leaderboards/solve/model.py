@@ -47,6 +47,7 @@ class SolveRow:
         cost: what it took.
         gain: comparison with the floor; None where there is none.
         reason: the first reason of a failure.
+        fitted: whether it learned beforehand, so that another seed is another solver.
         setting: inductive, or transductive: whether it was fitted on what it was asked.
         exposure: which public puzzles it has seen.
         missing: why metrics are not there, by name.
@@ -65,6 +66,7 @@ class SolveRow:
     cost: Cost
     gain: PairedGain | None
     reason: str
+    fitted: bool
     setting: str
     exposure: str
     missing: Mapping[str, str]

@@ -114,24 +114,25 @@ def _curves(section: SolveSection) -> Iterable[TextTable]:
                 found.setdefault(match[2], set()).add(int(match[3]))
     for over, points in sorted(found.items()):
         columns = sorted(points)
-        for metric, words in (("first", "first answer"), ("solved", "any of the attempts")):
+        for metric, words in (("first", "the first answer"), ("solved", "one of the attempts")):
             rows = [
                 row
                 for row in section.rows
                 if any(f"{metric}@{over}_{point}" in row.figures for point in columns)
             ]
             yield TextTable(
-                title=f"Solved by the {words}, over {over.replace('_', ' ')}",
-                headers=("method", *map(str, columns)),
-                numeric=(False, *(True for _ in columns)),
+                title=f"Solved by {words}, over {over.replace('_', ' ')}",
+                headers=("method", "model", *map(str, columns)),
+                numeric=(False, False, *(True for _ in columns)),
                 rows=tuple(
                     (
                         row.method,
+                        row.model,
                         *(number(row.figures.get(f"{metric}@{over}_{one}")) for one in columns),
                     )
                     for row in rows
                 ),
-                caption=("Share of all test inputs; all of it out of the same runs.",),
+                caption=("Task means over everything that was asked, out of the same runs.",),
             )
 
 
@@ -164,6 +165,8 @@ def _caption(board: SolveBoard, section: SolveSection) -> Iterable[str]:
         f"gain: method - {board.baseline} on the same {board.unit}. p: two-sided test that swaps "
         "the two, adjusted after Holm."
     )
+    if any(row.fitted and len(row.seeds) == 1 for row in section.rows):
+        yield "What was fitted under one seed gets no verdict: another seed is another solver."
     for row in section.rows:
         if len(row.spread) > 1:
             yield f"{row.method}: {', '.join(number(one, 3) for one in row.spread)} by seed."

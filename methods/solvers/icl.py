@@ -55,7 +55,8 @@ class ICL(Solver):
         texts = await asyncio.gather(*(desk.model(messages) for _ in range(query.attempts)))
         grids = [read_last(text, form, domain) for text in texts]
         desk.count("without_grid", grids.count(None))
-        return rank((number, grid, 0.0) for number, grid in enumerate(grids) if grid is not None)
+        # Samples of one query are attempts, not voters: there is no curve over them.
+        return rank((0, grid, 0.0) for grid in grids if grid is not None)
 
     def _messages(self, query: Query, form: Form) -> list[Message]:
         domain = query.puzzle.domain

@@ -1,4 +1,4 @@
-"""Blocks of recursive networks: RMS norm, rotary positions, attention, SwiGLU, a post-norm block.
+"""Blocks of recursive networks: RMS norm, rotary positions, attention, SwiGLU, blocks of these.
 
 Shapes are (batch, positions, width). No layer has a bias.
 """
@@ -59,6 +59,18 @@ def rms_norm(states: Tensor) -> Tensor:
     if torch.compiler.is_compiling():
         return functional.rms_norm(states, states.shape[-1:], eps=EPSILON)
     return cast("Tensor", _RMSNorm.apply(states))
+
+
+class RMSNorm(nn.Module):
+    """States over their root mean square, times a learned scale."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Of each position by itself."""
+        return rms_norm(states) * self.scale
 
 
 class Rotary(nn.Module):
@@ -143,6 +155,25 @@ class PostNormBlock(nn.Module):
         """The next states."""
         states = rms_norm(states + self.attention(states, rotary))
         return rms_norm(states + self.mlp(states))
+
+
+class SandwichBlock(nn.Module):
+    """Attention and feed-forward, each normed before, added, and normed again.
+
+    Geiping et al., arXiv 2502.05171, section 3.2; the biases of queries and keys are left out.
+    """
+
+    def __init__(self, width: int, heads: int, inner: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.attention = Attention(width, heads, generator)
+        self.mlp = SwiGLU(width, inner, generator)
+        self.norms = nn.ModuleList(RMSNorm(width) for _ in range(4))
+
+    def forward(self, states: Tensor, rotary: Rotary) -> Tensor:
+        """The next states."""
+        first, second, third, fourth = self.norms
+        states = second(states + self.attention(first(states), rotary))
+        return fourth(states + self.mlp(third(states)))
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from pydantic import model_validator
 from harness import options
 from harness.data import content_hash, file_hash
 from harness.errors import UsageError
-from harness.protocols.solve.method import Candidate, Desk, Query, Solver
+from harness.protocols.solve.method import Candidate, Desk, Query, Setting, Solver
 from harness.protocols.solve.puzzle import Puzzle
 from harness.protocols.solve.submissions import (
     Answers,
@@ -62,6 +62,7 @@ class Submission(Solver):
     about: ClassVar[About] = About("Replays a submission that was recorded elsewhere.", "its file")
     Options: ClassVar[type[options.Options]] = SubmissionOptions
     exposure: ClassVar[str] = "unknown (recorded elsewhere)"
+    setting: ClassVar[Setting] = Setting.UNKNOWN
     takes_voting: ClassVar[bool] = False
 
     def misfit(self, puzzle: Puzzle) -> str:

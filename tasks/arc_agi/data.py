@@ -9,11 +9,11 @@ ConceptARC comes from a local mirror.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from harness.data import DataSource, content_hash, file_hash, mirror
 from harness.errors import MissingData, UsageError
@@ -99,7 +99,7 @@ def problem(
 def _pairs(name: str, part: str, rows: Any) -> Iterator[Pair]:
     if not isinstance(rows, list) or not rows:
         raise UsageError(f"puzzle {name} has no list of pairs under '{part}'.")
-    for number, row in enumerate(_any(rows)):
+    for number, row in enumerate(cast("list[Any]", rows)):
         if not isinstance(row, dict) or not {"input", "output"} <= row.keys():
             raise UsageError(f"puzzle {name}, {part} pair {number}, has no input with its output.")
         grids = list[Any]()
@@ -111,10 +111,6 @@ def _pairs(name: str, part: str, rows: Any) -> Iterator[Pair]:
                     f"puzzle {name}, {part} pair {number}, {side}: {error}."
                 ) from error
         yield Pair(*grids)
-
-
-def _any(rows: Iterable[Any]) -> Iterable[Any]:
-    return rows
 
 
 def _read(file: _File) -> dict[str, dict[str, Any]]:

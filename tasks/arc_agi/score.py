@@ -102,6 +102,7 @@ class ArcScorer(Scorer):
                 "malformed": [one.as_json() for one in found.flaws],
                 "n_malformed": sum(found.counts.values()),
                 "n_null_attempts": found.nulls,
+                "n_beyond_k": found.beyond_k,
                 "n_unanswered": sum(not one for every in found.answers.values() for one in every),
                 "published": None if published is None else published.as_json(),
                 "leaked": None if leak is None else leak.as_json(),
@@ -265,6 +266,8 @@ def _notes(found: Submission, chosen: ArcScoring, tasks: int, inputs: int) -> li
         said.append(f"{missing} tasks are missing and count as unsolved.")
     if found.nulls:
         said.append(f"{found.nulls} attempts are null: no answer.")
+    if found.beyond_k:
+        said.append(f"{found.beyond_k} attempts are beyond K = {chosen.k} and do not count.")
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(found.counts.items()) if count)
     if kinds:
         said.append(f"Malformed: {kinds}; --json lists them.")

@@ -94,8 +94,12 @@ class ArcAgi(SolveTask):
     def notes(self, seed: int, *, fitted: bool) -> tuple[str, ...]:
         """Warns where a fit knows, or would know, answers."""
         del seed
+        if fitted and self.options.subset in self.options.fit_on:
+            said = f"fit_on={self.options.subset} is what is asked, and adds nothing to a fit"
+        else:
+            said = ""
         if not fitted or not self._given:
-            return ()
+            return (said,) if said else ()
         what = (
             f"fit_on={','.join(self.options.fit_on)} holds answers of {len(self._given)} of the "
             f"{len(self._asked)} asked puzzles"

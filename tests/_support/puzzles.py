@@ -138,6 +138,34 @@ class HalfRight(Solver):
         return [Candidate(right(query) if query.number == 0 else wrong(query))]
 
 
+class Rare(Solver):
+    """Votes well on p0, has nothing elsewhere, and breaks on p3."""
+
+    about = About("Rare.", "the tests")
+
+    def solve(self, query, desk):
+        if query.puzzle.puzzle_id == "p3":
+            raise ValueError("the reason")
+        if query.puzzle.puzzle_id != "p0":
+            return []
+        desk.alternatives["early"] = [Candidate(right(query))]
+        return [Candidate(right(query), (Ballot(0, 0.5), Ballot(2, 0.5)))]
+
+
+class Variant(Solver):
+    """Right about every variant; draws, counts and has an alternative."""
+
+    about = About("Variant.", "the tests")
+
+    def solve(self, query, desk):
+        flips = {mirrored(one.input) == one.output for one in query.puzzle.train}
+        grid = right(query) if flips == {True} else tuple(reversed(query.input))
+        desk.count("asked")
+        desk.notes["drawn"] = desk.draw().random()
+        desk.alternatives["early"] = [Candidate(grid)]
+        return [Candidate(grid)]
+
+
 class BadOptions(Options):
     """What to break."""
 
@@ -165,6 +193,23 @@ class Bad(Solver):
         }
         if self.options.how == "raise":
             raise ValueError("the reason")
+        if self.options.how == "exit":
+            raise SystemExit(3)
+        if self.options.how == "notes":
+            desk.notes["set"] = {1}
+        if self.options.how == "rank":
+            desk.count("rank")
+        if self.options.how == "curve":
+            desk.count("first@votes_1")
+        if self.options.how == "nan":
+            desk.count("mine", float("nan"))
+        if self.options.how == "alternative":
+            desk.alternatives["early"] = [Candidate([[1], []])]
+        if self.options.how == "ballot":
+            return [Candidate(right(query), ("vote",))]
+        ways["right"] = [Candidate(right(query))]
+        if self.options.how in ("notes", "rank", "curve", "nan", "alternative"):
+            return ways["right"]
         if self.options.how == "memory":
             raise MemoryError
         if self.options.how == "ask":
@@ -206,6 +251,14 @@ class Learner(Solver):
                 raise ValueError("no way to learn")
             if self.options.broken == "memory":
                 raise MemoryError
+            if self.options.broken == "list":
+                return [1]
+            if self.options.broken == "array":
+                import numpy as np
+
+                return {"sum": np.ones(2)}
+            if self.options.broken == "metric":
+                return {"sum": total, "metrics": {"score": 1.0}}
             generator = torch.Generator().manual_seed(desk.seed * 1000 + number)
             total = total * 1.5 + torch.rand(1, generator=generator, dtype=torch.float64)
             if number % 5 == 4:
@@ -214,6 +267,8 @@ class Learner(Solver):
         return {"sum": total, "metrics": {"fit_steps": self.options.steps, "fit_sum": float(total)}}
 
     def load(self, state, data):
+        if self.options.broken == "load":
+            raise KeyError("lost")
         self.sum = float(state["sum"])
 
     def solve(self, query, desk):

@@ -41,6 +41,8 @@ class Setting(StrEnum):
     """Nothing: it meets the puzzle when it is asked."""
     TRANSDUCTIVE = "transductive"
     """Its demonstrations: it was fitted on them."""
+    UNKNOWN = "unknown"
+    """What was recorded elsewhere does not say."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,10 @@ class Desk:
     def count(self, name: str, number: float = 1) -> None:
         """Count something."""
         self.counts[name] = self.counts.get(name, 0) + number
+
+    def of_variant(self, number: int) -> Desk:
+        """A desk of its own for one of several queries that make one answer."""
+        return Desk(f"{self.seed_text}/variant-{number}", self.ask)
 
     def draw(self, name: str = "") -> random.Random:
         """Random numbers for this query; other ones for each name."""
@@ -253,6 +259,11 @@ class Voting(ABC):
 
     def __init__(self, options: Any) -> None:
         self.options = options
+
+    def misfit(self, puzzle: Puzzle) -> str:
+        """Why it cannot work on a puzzle's kind of grids; empty if it can."""
+        del puzzle
+        return ""
 
     @abstractmethod
     async def solve(self, asked: Asked, query: Query, desk: Desk) -> Sequence[Candidate]:

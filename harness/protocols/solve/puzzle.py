@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from harness.data import content_hash
 from harness.protocols.solve.grids import ARC, Domain, Grid
@@ -36,7 +38,7 @@ class Puzzle:
     @cached_property
     def content_hash(self) -> str:
         """Of the demonstrations and the test inputs."""
-        return content_hash(self.train, self.tests)
+        return content_hash(self.train, self.tests, self.domain)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,27 @@ class Problem:
     def pairs(self) -> tuple[Pair, ...]:
         """The test inputs with their outputs."""
         return tuple(map(Pair, self.puzzle.tests, self.answers))
+
+
+def faults(problems: Iterable[Problem]) -> Iterator[str]:
+    """What is wrong with problems, a sentence each: names, numbers of parts, kinds of grids."""
+    names = set[str]()
+    for one in problems:
+        puzzle, where = one.puzzle, f"puzzle {one.puzzle.puzzle_id}"
+        count = len(puzzle.tests)
+        if puzzle.puzzle_id in names:
+            yield f"two puzzles have the id {puzzle.puzzle_id}."
+        names.add(puzzle.puzzle_id)
+        if not count or len(one.answers) != count:
+            yield f"{where} has {count} test inputs and {len(one.answers)} outputs."
+        for what, some in (("groups", one.groups), ("sources", one.sources)):
+            if some and len(some) != count:
+                yield f"{where} has {count} test inputs and {len(some)} {what}."
+        grids: list[Any] = [grid for pair in puzzle.train for grid in (pair.input, pair.output)]
+        for grid in (*grids, *puzzle.tests, *one.answers):
+            if type(grid) is not tuple or not grid or type(grid[0]) is not tuple:
+                yield f"{where} holds a grid that is no tuple of tuples; use read_grid."
+                break
 
 
 def sample_id(puzzle_id: str, number: int) -> str:

@@ -12,7 +12,9 @@ not given.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -24,6 +26,8 @@ from harness.statistics import MeanEstimate, mean_with_interval, wilson
 PASS_AT = (1, 2, 5, 10, 100, 1000)
 """K of the pass@K that are told: the output is among the first K distinct candidates."""
 
+_VOTES = "votes_"
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -32,7 +36,7 @@ class Rate:
     Attributes:
         solved: how much is solved; a fraction under the task mean.
         expected: of how many.
-        low: lower end of the 95 % interval of the share; None where one puzzle gives none.
+        low: lower end of the 95 % interval of the share; None where no puzzle differs.
         high: upper end.
     """
 
@@ -82,8 +86,10 @@ def three_rules(solved: Mapping[str, Sequence[bool]]) -> Rules:
     inputs = [(name, value) for name, one in solved.items() for value in one]
     of_puzzles = wilson(sum(whole), len(whole))
     names, values = zip(*inputs, strict=True)
-    alike = len(set(shares)) == 1  # no spread to estimate from
-    of_inputs = of_puzzles if alike else mean_with_interval(map(float, values), names)
+    if set(shares) <= {0.0} or set(shares) <= {1.0}:  # no spread to estimate from
+        of_inputs = of_puzzles
+    else:
+        of_inputs = _spread(map(float, values), names)
     return Rules(
         _rate(float(exact), len(shares), estimate(shares)),
         _rate(sum(whole), len(whole), of_puzzles),
@@ -98,9 +104,31 @@ def estimate(shares: Sequence[float]) -> MeanEstimate:
     """
     if set(shares) <= {0.0, 1.0}:
         return wilson(round(sum(shares)), len(shares))
-    found = mean_with_interval(shares, range(len(shares)))
-    rate = _rate(0.0, 1, found)
-    return replace(found, low=rate.low, high=rate.high)
+    return _spread(shares, range(len(shares)))
+
+
+def curves(rows: Iterable[SampleRecord]) -> dict[str, float]:
+    """What a run would have scored with fewer votes, or under alternatives, as task means.
+
+    Every row counts: one that has no such alternative has not solved it, and one with fewer voters
+    than asked has what all of them found.
+
+    Args:
+        rows: of a run; those that the machine broke are left out.
+    """
+    kept = [row for row in rows if row.status is not Status.ERROR]
+    names = {name for row in kept for name in row.metrics if "@" in name}
+    found = dict[str, float]()
+    for name in sorted(names):
+        metric, _, over = name.partition("@")
+        shares = defaultdict[str, list[float]](list)
+        for row in kept:
+            otherwise = row.metrics.get(metric, 0.0) if over.startswith(_VOTES) else 0.0
+            value = row.metrics.get(name, otherwise) if row.status is Status.OK else 0.0
+            shares[row.source_id].append(value)
+        means = [sum(one) / len(one) for one in shares.values()]
+        found[name] = math.fsum(means) / len(means)
+    return found
 
 
 def summarise(problems: Sequence[Problem], rows: Iterable[SampleRecord]) -> Summary:
@@ -131,7 +159,8 @@ def summarise(problems: Sequence[Problem], rows: Iterable[SampleRecord]) -> Summ
         )
 
     rules = under({name: bool(row.score) for name, row in found.items()})
-    first = under({name: bool(row.metrics.get("first")) for name, row in found.items()})
+    answered = {name: row.metrics for name, row in found.items() if row.status is Status.OK}
+    first = under({name: bool(answered.get(name, {}).get("first")) for name in found})
     metrics = {
         "score": rules.task_mean.share,
         "task_mean": rules.task_mean.share,
@@ -142,12 +171,18 @@ def summarise(problems: Sequence[Problem], rows: Iterable[SampleRecord]) -> Summ
         "pooled_first": first.pooled.share,
     }
     for k in PASS_AT:
-        within = {name: 0 < row.metrics.get("rank", 0) <= k for name, row in found.items()}
+        within = {name: 0 < answered.get(name, {}).get("rank", 0) <= k for name in found}
         metrics[f"pass@{k}"] = under(within).task_mean.share
     return Summary(metrics, {})
 
 
+def _spread(values: Iterable[float], clusters: Iterable[Hashable]) -> MeanEstimate:
+    """A t interval within [0, 1]; none where nothing differs."""
+    found = mean_with_interval(values, clusters)
+    if found.low is None or found.high is None or found.low == found.high:
+        return replace(found, low=None, high=None)
+    return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
+
+
 def _rate(solved: float, expected: int, estimate: MeanEstimate) -> Rate:
-    low = None if estimate.low is None else max(0.0, estimate.low)
-    high = None if estimate.high is None else min(1.0, estimate.high)
-    return Rate(solved, expected, low, high)
+    return Rate(solved, expected, estimate.low, estimate.high)

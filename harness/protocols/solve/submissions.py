@@ -12,8 +12,10 @@ JSON, or no submission, is an error; anything else that is wrong is listed, and 
 own answer. Nothing is scored here.
 
 An attempt of null is no answer: it is counted, not listed. Of two entries for one test input the
-first is kept. An attempt belongs to K by its number, so that a repeated grid makes no room for a
-third one. Unlike the reference scorer (arcprize/arc-agi-benchmarking @28e67d5), floats that equal
+first is kept, and of a name that one JSON object has twice (a task, an attempt, an ``answer``) the
+first one's value; the repeat is listed. An attempt belongs to K by its number, so that a repeated
+grid makes no room for a third one. Attempts beyond K are counted; only those that are beyond ARC
+Prize's two as well are listed. Unlike the reference scorer (arcprize/arc-agi-benchmarking @28e67d5), floats that equal
 colours are no colours, and an entry whose ``pair_index`` is out of range answers nothing.
 """
 
@@ -24,7 +26,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
@@ -38,6 +40,8 @@ LISTED = 10_000
 """Flaws that are kept word for word; all are counted."""
 _ENTRIES = 1_000
 """Entries of one task that are looked at: no puzzle has as many test inputs."""
+ALLOWED = 2
+"""Attempts of a test input that ARC Prize allows: so many are no flaw, however few count."""
 RESULTS_FILE = "results.json"
 """What ARC Prize's scorer writes beside submissions."""
 _ATTEMPT = re.compile(r"attempt_([1-9][0-9]{0,8})")
@@ -61,6 +65,9 @@ class Kind(StrEnum):
     """An entry has a key that names no attempt."""
     NO_GRID = "no-grid"
     BEYOND_K = "beyond-k"
+    """More attempts than are allowed, and than count."""
+    REPEATED = "repeated-name"
+    """A JSON object has a name twice."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +130,15 @@ class Recorded:
         source: where it comes from, for messages.
         tasks: whatever stands for each task.
         published: scores that came with it.
+        repeated: tasks that are there again, once for each repeat.
+        by_file: whether each task is a file, named after it.
     """
 
     source: str
     tasks: Mapping[str, Any]
     published: Published | None = None
+    repeated: tuple[str, ...] = ()
+    by_file: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,12 +150,14 @@ class Answers:
         flaws: the first `LISTED` things that are wrong.
         counts: how many there are of each kind.
         nulls: attempts that say that there is none.
+        beyond_k: attempts that do not count because of their number, listed or not.
     """
 
     attempts: tuple[tuple[Attempt, ...], ...]
     flaws: tuple[Flaw, ...]
     counts: Mapping[Kind, int]
     nulls: int
+    beyond_k: int
 
 
 @dataclass(frozen=True)
@@ -157,12 +170,14 @@ class Submission:
         flaws: the first `LISTED` things that are wrong.
         counts: how many there are of each kind.
         nulls: attempts that say that there is none.
+        beyond_k: attempts that do not count because of their number, listed or not.
     """
 
     answers: Mapping[str, tuple[tuple[Attempt, ...], ...]]
     flaws: tuple[Flaw, ...]
     counts: Mapping[Kind, int]
     nulls: int
+    beyond_k: int
 
 
 def files_of(paths: Sequence[Path]) -> list[Path]:
@@ -214,8 +229,8 @@ def open_recorded(paths: Sequence[Path]) -> Recorded:
             "tasks; score one run at a time."
         )
     if whole:
-        return Recorded(source, whole[0].tasks, whole[0].published or published)
-    return Recorded(source, tasks, published)
+        return replace(whole[0], source=source, published=whole[0].published or published)
+    return Recorded(source, tasks, published, by_file=True)
 
 
 def check(recorded: Recorded, puzzles: Sequence[Puzzle], attempts: int) -> Submission:
@@ -227,29 +242,31 @@ def check(recorded: Recorded, puzzles: Sequence[Puzzle], attempts: int) -> Submi
         attempts: K.
 
     Raises:
-        UsageError: it names none of the puzzles, and holds nothing that looks like answers.
+        UsageError: it names none of the puzzles, and holds nothing that looks like answers, or is
+            in files that are named after none of them.
     """
     expected = {one.puzzle_id: one for one in puzzles}
     known = expected.keys() & recorded.tasks.keys()
-    answering = known or any(isinstance(one, list) for one in recorded.tasks.values())
-    if recorded.tasks and not answering:
-        raise _no_submission(recorded.source)
-    kept, counts, nulls = list[Flaw](), Counter[Kind](), 0
-    answers = dict[str, tuple[tuple[Attempt, ...], ...]]()
-    for name, puzzle in expected.items():
-        found = answers_of(recorded, puzzle, attempts)
-        answers[name] = found.attempts
-        nulls += found.nulls
-        counts.update(found.counts)
-        kept += found.flaws[: LISTED - len(kept)]
-    for name in recorded.tasks:
-        if name in known:
-            continue
-        counts[Kind.UNKNOWN_TASK] += 1
-        if len(kept) < LISTED:
+    if not known:
+        if recorded.by_file and recorded.tasks:
+            raise _no_such_files(recorded)
+        if not any(isinstance(one, list) for one in recorded.tasks.values()):
+            raise _no_submission(recorded.source)
+    found = {name: answers_of(recorded, puzzle, attempts) for name, puzzle in expected.items()}
+    counts = sum((Counter(one.counts) for one in found.values()), Counter[Kind]())
+    flaws = [flaw for one in found.values() for flaw in one.flaws]
+    for name in (*recorded.tasks, *recorded.repeated):
+        if name not in expected:
+            counts[Kind.UNKNOWN_TASK] += 1
             problem = "no such task is expected; it counts nothing"
-            kept.append(Flaw(Kind.UNKNOWN_TASK, _short(name), None, None, problem))
-    return Submission(answers, tuple(kept), counts, nulls)
+            flaws.append(Flaw(Kind.UNKNOWN_TASK, _short(name), None, None, problem))
+    return Submission(
+        {name: one.attempts for name, one in found.items()},
+        tuple(flaws[:LISTED]),
+        counts,
+        sum(one.nulls for one in found.values()),
+        sum(one.beyond_k for one in found.values()),
+    )
 
 
 def answers_of(recorded: Recorded, puzzle: Puzzle, attempts: int) -> Answers:
@@ -261,6 +278,8 @@ def answers_of(recorded: Recorded, puzzle: Puzzle, attempts: int) -> Answers:
         attempts: K.
     """
     reader = _TaskReader(puzzle, attempts)
+    for _ in range(recorded.repeated.count(puzzle.puzzle_id)):
+        reader.note(Kind.REPEATED, None, None, "the task is there again; the first is kept")
     if puzzle.puzzle_id not in recorded.tasks:
         reader.note(Kind.MISSING_TASK, None, None, "the task is missing; it counts as unsolved")
         return reader.answers()
@@ -282,12 +301,13 @@ class _TaskReader:
     flaws: list[Flaw] = field(default_factory=list[Flaw])
     counts: Counter[Kind] = field(default_factory=Counter[Kind])
     nulls: int = 0
+    beyond_k: int = 0
 
     def answers(self) -> Answers:
         """What was found."""
         numbers = range(len(self.puzzle.tests))
         attempts = tuple(self.found.get(number, ()) for number in numbers)
-        return Answers(attempts, tuple(self.flaws), self.counts, self.nulls)
+        return Answers(attempts, tuple(self.flaws), self.counts, self.nulls, self.beyond_k)
 
     def note(self, kind: Kind, test: int | None, attempt: int | None, problem: str) -> None:
         """List a flaw, or only count it where there are many."""
@@ -328,10 +348,14 @@ class _TaskReader:
             self.note(Kind.NO_ENTRY, position, None, said)
             return {}
         values = cast("dict[str, Any]", entry)
+        for name in _repeats(values):
+            said = f"'{_short(name)}' is there again; the first is kept"
+            self.note(Kind.REPEATED, position, _attempt_number(name), said)
         found = dict[int, Any]()
         for name, value in values.items():
-            if match := _ATTEMPT.fullmatch(name):
-                found[int(match[1])] = value
+            number = _attempt_number(name)
+            if number is not None:
+                found[number] = value
             else:
                 said = f"'{_short(name)}' names no attempt; they are attempt_1, attempt_2 and so on"
                 self.note(Kind.NO_ATTEMPT, position, None, said)
@@ -371,9 +395,15 @@ class _TaskReader:
         grids = dict[Grid, Attempt]()
         for attempt, value in attempts.items():
             if attempt > self.attempts:
-                said = f"ignored: {self.attempts} attempts count"
-                self.note(Kind.BEYOND_K, number, attempt, said)
+                self.beyond_k += 1
+                if attempt > ALLOWED:
+                    most = max(ALLOWED, self.attempts)
+                    said = f"more attempts than allowed: {most} are the most; ignored"
+                    self.note(Kind.BEYOND_K, number, attempt, said)
                 continue
+            if "answer" in _repeats(value):
+                said = "'answer' is there again; the first is kept"
+                self.note(Kind.REPEATED, number, attempt, said)
             try:
                 grid = _grid(value, self.puzzle.domain)
             except BadGrid as error:
@@ -384,6 +414,12 @@ class _TaskReader:
             else:
                 grids.setdefault(grid, Attempt(attempt, grid))
         return tuple(grids.values())
+
+
+def _attempt_number(name: str) -> int | None:
+    """Which attempt a name means; None where it means none."""
+    match = _ATTEMPT.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 def _grid(value: Any, domain: Domain) -> Grid | None:
@@ -400,6 +436,8 @@ def _grid(value: Any, domain: Domain) -> Grid | None:
         return None
     if isinstance(value, str):
         value = _from_text(value)
+    if isinstance(value, dict):
+        raise BadGrid("a dict is no list of rows")
     try:
         return read_grid(value, domain)
     except RecursionError:  # in showing a cell that is a list of lists of lists
@@ -445,14 +483,45 @@ def _read(path: Path) -> dict[str, Any] | list[Any]:
     return cast("dict[str, Any] | list[Any]", document)
 
 
+class _Repeating(dict[str, Any]):
+    """A JSON object that had a name more than once; each has its first value.
+
+    Attributes:
+        repeats: names that were there before, once for each repeat.
+    """
+
+    repeats: tuple[str, ...]
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, with the first value of each name; a plain dictionary where none repeats."""
+    plain = dict(pairs)
+    if len(plain) == len(pairs):
+        return plain
+    found, repeats = _Repeating(), list[str]()
+    for name, value in pairs:
+        if name in found:
+            repeats.append(name)
+        else:
+            found[name] = value
+    found.repeats = tuple(repeats)
+    return found
+
+
+def _repeats(value: Any) -> tuple[str, ...]:
+    return value.repeats if isinstance(value, _Repeating) else ()
+
+
 def _loads(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError:
         raise
     except ValueError:
         # Python refuses integers of thousands of digits. None of them is a colour, however long.
-        return json.loads(text, parse_int=lambda digits: int(digits[:_DIGITS]))
+        return json.loads(
+            text, object_pairs_hook=_object, parse_int=lambda digits: int(digits[:_DIGITS])
+        )
 
 
 def _unwrap(document: dict[str, Any], name: str) -> Recorded:
@@ -463,10 +532,11 @@ def _unwrap(document: dict[str, Any], name: str) -> Recorded:
             name,
             cast("dict[str, Any]", inside),
             _published(cast("Any", published)) if isinstance(published, dict) else None,
+            _repeats(inside),
         )
     if "published" in document:
         raise UsageError(f"{name}: under 'submission' stands {_what(inside)}, no dictionary.")
-    return Recorded(name, document)
+    return Recorded(name, document, repeated=_repeats(document))
 
 
 def _published(document: Mapping[str, Any]) -> Published:
@@ -505,11 +575,21 @@ def _no_submission(source: str) -> UsageError:
     )
 
 
+def _no_such_files(recorded: Recorded) -> UsageError:
+    names = [f"{_short(name)}.json" for name in recorded.tasks]
+    which = names[0] if len(names) == 1 else f"none of its {len(names)} files, such as {names[0]},"
+    verb = "is not" if len(names) == 1 else "is"
+    return UsageError(
+        f"{recorded.source} holds no submission of these tasks: {which} {verb} named after one of "
+        "them; name each file after its task, or choose the subset that it belongs to."
+    )
+
+
 def _what(value: Any) -> str:
     """A JSON value in words."""
     if isinstance(value, bool):
         return "a truth value"
-    names = {dict: "an object", list: "a list", str: "a text", type(None): "null"}
+    names = {dict: "an object", _Repeating: "an object", list: "a list", str: "a text", type(None): "null"}
     return names.get(cast("Any", type(value)), "a number")
 
 

@@ -80,13 +80,13 @@ class Dsl(Solver):
             *with_colours(sorted(painted - {0})),
         ]
         seen, layer = {_key(start)}, [(start, list[str]())]
+        desk.count("states")
         yield start, []
         for _ in range(self.options.depth):
             following = list[tuple[State, list[str]]]()
             for state, program in layer:
                 for name, operation in known:
                     if len(seen) >= self.options.states:
-                        desk.count("states", len(seen))
                         return
                     made: list[Cells] = []
                     for cells in state:
@@ -97,10 +97,10 @@ class Dsl(Solver):
                     if len(made) < len(state) or (key := _key(tuple(made))) in seen:
                         continue
                     seen.add(key)
+                    desk.count("states")
                     following.append((tuple(made), [*program, name]))
                     yield following[-1]
             layer = following
-        desk.count("states", len(seen))
 
 
 def _key(state: State) -> bytes:

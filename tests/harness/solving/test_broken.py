@@ -23,6 +23,13 @@ from harness.results.store import ResultsStore
         ("nothing", "solve returned a NoneType"),
         ("text", "solve returned a str"),
         ("ask", "does not declare needs_model"),
+        ("exit", "it called exit"),
+        ("notes", "its notes are no JSON values"),
+        ("rank", "it may not write the metric 'rank'"),
+        ("curve", "it may not write the metric 'first@votes_1'"),
+        ("nan", "no finite number"),
+        ("alternative", "row 2 is empty"),
+        ("ballot", "ballots that are no Ballot"),
     ],
 )
 def test_what_a_solver_breaks_is_a_failed_row_with_the_worst_score(tmp_path, how, words):
@@ -32,7 +39,10 @@ def test_what_a_solver_breaks_is_a_failed_row_with_the_worst_score(tmp_path, how
         assert (row["status"], row["score"]) == ("failed", 0.0)
         assert words in row["error"]
     assert run_row(tmp_path)["status"] == "complete"
-    assert dict(run_row(tmp_path)["metrics"])["task_mean"] == 0.0
+    found = dict(run_row(tmp_path)["metrics"])
+    # What a broken solver had right before is no gain.
+    for name in ("task_mean", "task_mean_first", "pass@1", "pass@1000", "solved", "first"):
+        assert found[name] == 0.0
 
 
 def test_a_machine_without_memory_is_an_error_that_is_tried_again(tmp_path):
@@ -56,6 +66,68 @@ def test_a_fit_that_breaks_is_the_failure_of_every_test_input(tmp_path):
     for row in rows:
         assert row["status"] == "failed"
         assert "while it was fitted: no way to learn" in row["error"]
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("list", "fit returned a list, no mapping"),
+        ("array", "its fit holds what cannot be read back"),
+        ("metric", "it may not write the metric 'score'"),
+        ("load", "while it was given its fit: 'lost'"),
+    ],
+)
+def test_a_fit_of_the_wrong_kind_is_the_solvers_own_failure(tmp_path, how, words):
+    for _ in range(2):  # the second time it meets what the first one left
+        done = run(tmp_path, "--method", f"{method('Learner')}:broken={how}", "--fresh")
+        assert done.code == 1
+    for one in ResultsStore(tmp_path).runs():
+        assert (str(one.status), one.n_failed, one.n_error) == ("complete", 6, 0)
+    store = ResultsStore(tmp_path)
+    rows = store.samples(one.task, [one.run_id]).to_dict("records")
+    assert all(words in row["error"] for row in rows)
+
+
+FAULTY = """
+from puzzles import Mirrors as Base
+from dataclasses import replace
+
+
+class Twice(Base):
+    def problems(self, seed):
+        return [*super().problems(seed), *super().problems(seed)]
+
+
+class Uneven(Base):
+    def problems(self, seed):
+        return [replace(one, answers=one.answers * 2) for one in super().problems(seed)]
+
+
+class Lists(Base):
+    def problems(self, seed):
+        return [replace(one, answers=([[1]],) * len(one.answers)) for one in super().problems(seed)]
+
+
+class Grouped(Base):
+    def problems(self, seed):
+        return [replace(one, groups=("a", "b", "c")) for one in super().problems(seed)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("Twice", "two puzzles have the id p0"),
+        ("Uneven", "1 test inputs and 2 outputs"),
+        ("Lists", "no tuple of tuples"),
+        ("Grouped", "1 test inputs and 3 groups"),
+    ],
+)
+def test_a_broken_task_is_refused_before_anything_runs(tmp_path, kind, words):
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    task = f"file:{tmp_path / 'faulty.py'}#{kind}"
+    done = command("run", "--task", task, "--results", str(tmp_path), "--method", "copy-input")
+    refused(done, words, "author has to mend it")
 
 
 def test_a_fit_without_memory_is_an_error_and_the_next_run_goes_on(tmp_path):

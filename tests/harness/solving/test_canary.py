@@ -7,22 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.protocols.solve import Candidate, Solver
-from harness.registry import About
 from harness.solving.plan import SolveRun
 from harness_tasks.arc_agi.task import ArcAgi, ArcSettings
-
-
-class Spy(Solver):
-    """Looks at everything that it can reach."""
-
-    about = About("Spy.", "the tests")
-
-    def fit(self, data, desk):
-        raise NotImplementedError
-
-    def solve(self, query, desk):
-        return [Candidate(query.input)]
 
 
 def reachable(value: Any, seen: set[int]) -> Any:
@@ -84,6 +70,6 @@ def test_leaks_that_are_kept_are_told(tmp_path):
     assert withheld.notes(0, fitted=False) == ()
 
 
-def test_the_spy_would_see_an_answer_that_is_there():
+def test_the_search_would_see_an_answer_that_is_there():
     problem = ArcAgi(ArcSettings(subset="1-training")).problems(0)[0]
     assert problem.answers[0] in set(reachable([problem], set()))

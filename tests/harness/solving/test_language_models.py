@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from edits import Moment, ended
+from edits import Moment, command, ended, refused
 from puzzles import TASK, comparable, run, run_row, samples, start_server
 
 from harness.protocols.solve import ARC
@@ -51,6 +51,12 @@ def test_votes_over_variants_are_asked_at_once_and_turned_back(tmp_path, model):
     # The puzzle itself is one variant, and the only one whose answer the model knows.
     assert row["metrics"]["first@votes_1"] == 1.0
     assert row["metrics"]["rank"] >= 1
+
+
+def test_a_vote_needs_variants(tmp_path, model):
+    words = ("run", "--task", "boolean-logic", "-T", "train=20", "-T", "test=2")
+    done = command(*words, "--method", "icl+vote", "--model", model, "--results", str(tmp_path))
+    refused(done, "the puzzles of this task have none")
 
 
 def test_solvers_without_a_model_are_not_multiplied_by_models(tmp_path, model):

@@ -64,6 +64,41 @@ def test_curves_over_votes_and_alternatives_come_out_of_one_run(tmp_path):
     assert found["top_votes"] == 3.0
 
 
+def test_curves_are_over_everything_that_was_asked(tmp_path):
+    assert run(tmp_path, "--method", method("Rare")).code == 1
+    found = metrics(tmp_path)
+    # One puzzle of four, whatever the others lack; three voters are among the first four.
+    for name in ("score", "first@votes_1", "first@votes_2", "solved@votes_4", "first@early"):
+        assert found[name] == pytest.approx(1 / 4), name
+    assert "first@votes_3" not in found
+
+
+def test_variants_have_desks_of_their_own_and_alternatives_are_turned_back(tmp_path):
+    done = run(tmp_path, "--method", f"{method('Variant')}+vote:n=4", "--limit", "1")
+    assert done.code == 0, done.err
+    (row,) = samples(tmp_path)
+    assert row["score"] == 1.0
+    assert row["metrics"]["asked"] == row["metrics"]["votes"] == 4.0
+    assert row["metrics"]["top_votes"] == 4.0
+    assert row["metrics"]["solved@early"] == 1.0
+    import pyarrow.parquet as pq
+
+    (trace,) = pq.read_table(next((tmp_path / "traces").rglob("*.parquet"))).to_pylist()
+    drawn = [one["drawn"] for one in json.loads(trace["context"])["notes"]["variants"]]
+    assert len(set(drawn)) == 4
+
+
+def test_a_fresh_attempt_fits_again_and_votes_share_a_fit(tmp_path):
+    learner = method("Learner")
+    assert run(tmp_path, "--method", learner, "--method", f"{learner}+vote:n=2").code == 0
+    (folder,) = (tmp_path / "fits").iterdir()
+    before = (folder / "fit.pt").stat().st_mtime_ns
+    assert run(tmp_path, "--method", f"{learner}:patience=5").code == 0
+    assert (folder / "fit.pt").stat().st_mtime_ns == before
+    assert run(tmp_path, "--method", learner, "--fresh").code == 0
+    assert (folder / "fit.pt").stat().st_mtime_ns > before
+
+
 def test_no_answer_is_wrong_and_not_lost(tmp_path):
     assert run(tmp_path, "--method", method("Silent")).code == 0
     assert [row["score"] for row in samples(tmp_path)] == [0.0] * 6

@@ -78,13 +78,22 @@ def test_seeds_are_one_row_with_their_spread(results):
     assert learner.exposure == "none"
 
 
+def test_one_seed_of_a_fit_gets_no_verdict(tmp_path):
+    words = ("--method", method("Silent"), "--method", method("Right"))
+    wide = ("-T", "puzzles=12")
+    assert run(tmp_path, *words, "--method", method("Learner"), *wide).code == 0
+    rows = rows_of(built(tmp_path))
+    assert rows["Right"].gain.p == rows["Learner"].gain.p < 0.01
+    assert str(rows["Right"].gain.verdict) == "improved"
+    assert str(rows["Learner"].gain.verdict) == "inconclusive"
+    assert "gets no verdict" in shown(built(tmp_path))
+
+
 def test_tables_hold_curves_costs_and_what_was_seen(results):
     text = shown(built(results))
     assert "Solved by the first answer, over votes" in text
     assert "What a puzzle takes" in text
     assert "What solvers have seen" in text
-    line = next(one for one in text.splitlines() if one.startswith("Learner") or "#Learner" in one)
-    assert line
     assert "1.000, 1.000 by seed" in text
     assert "1.000, 1.000 by seed" in markdown(built(results))
 
