@@ -96,7 +96,7 @@ def commit() -> tuple[str, bool]:
 
 
 def _collect(name: str, source: Path | None, seen: dict[str, str]) -> None:
-    """Add a module and what it imports from its own package, imported by now or not."""
+    """Add a module and what it imports from its own package or folder, imported by now or not."""
     if name in seen:
         return
     try:
@@ -107,8 +107,10 @@ def _collect(name: str, source: Path | None, seen: dict[str, str]) -> None:
     package = name.partition(".")[0]
     is_package = source is not None and source.name == "__init__.py"
     for imported in sorted(_imports(tree, name, is_package=is_package)):
-        found = _source_of(imported) if imported.partition(".")[0] == package else None
-        if found is not None:
+        own = imported.partition(".")[0] == package
+        beside = source is not None and (source.parent / f"{imported}.py").is_file()
+        found = _source_of(imported) if own or beside else None
+        if found is not None and source is not None and (own or found.parent == source.parent):
             _collect(imported, found, seen)
 
 

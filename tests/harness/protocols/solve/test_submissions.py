@@ -163,6 +163,40 @@ def test_an_attempt_twice_counts_once_and_makes_no_room(tmp_path):
     found = checked(tmp_path, GOOD | {"one": [entry]})
     assert grids(found)["one"] == [[(1, frozen(A))]]
     assert flaw(found).kind is Kind.BEYOND_K
+    assert found.beyond_k == 1
+
+
+def test_attempts_beyond_k_that_are_allowed_are_counted_and_no_flaw(tmp_path):
+    found = checked(tmp_path, GOOD, k=1)
+    assert (found.flaws, found.beyond_k) == ((), 3)
+    assert {tried[0] for every in grids(found).values() for one in every for tried in one} == {1}
+    third = GOOD | {"one": [{"attempt_1": A, "attempt_2": B, "attempt_3": C}]}
+    found = checked(tmp_path, third, k=1)
+    assert (flaw(found).attempt, found.beyond_k) == (3, 4)
+    assert checked(tmp_path, third, k=3).flaws == ()
+
+
+def test_a_name_twice_keeps_the_first_and_is_listed(tmp_path):
+    one, other = (json.dumps([{"attempt_1": grid}]) for grid in (A, B))
+    text = f'{{"one": {one}, "one": {other}, "one": {other}, "two": [null, null]}}'
+    for whole in (text, f'{{"submission": {text}, "published": {{}}}}'):
+        found = checked(tmp_path, whole)
+        assert grids(found)["one"] == [[(1, frozen(A))]]
+        assert found.counts == {Kind.REPEATED: 2}
+        assert {(one.task, one.test, one.problem) for one in found.flaws} == {
+            ("one", None, "the task is there again; the first is kept")
+        }
+    text = (
+        '{"one": [{"attempt_1": {"answer": [[1, 2]], "answer": [[7]]}, "attempt_2": [[3], [4]], '
+        '"attempt_2": [[8]]}], "two": [null, {"attempt_1": {"answer": {"a": 1, "a": 2}}}]}'
+    )
+    found = checked(tmp_path, text)
+    assert grids(found)["one"] == READ["one"]
+    assert [(one.kind, one.test, one.attempt, one.problem) for one in found.flaws] == [
+        (Kind.REPEATED, 0, 2, "'attempt_2' is there again; the first is kept"),
+        (Kind.REPEATED, 0, 1, "'answer' is there again; the first is kept"),
+        (Kind.NO_GRID, 1, 1, "a dict is no list of rows"),
+    ]
 
 
 def test_attempts_go_by_their_number_not_by_their_place(tmp_path):
@@ -252,7 +286,7 @@ def placed(index, grid=A):
         ),
         (
             [{"attempt_1": A}, {"attempt_1": A, "attempt_3": B}],
-            *(Kind.BEYOND_K, (1, 3), "ignored: 2 attempts count"),
+            *(Kind.BEYOND_K, (1, 3), "more attempts than allowed: 2 are the most"),
         ),
         (
             [placed(0), placed(1), placed(0, B)],
@@ -316,10 +350,21 @@ def test_many_flaws_are_counted_and_not_all_kept(tmp_path):
     assert answers_of(entries, ONE, 2).counts == {Kind.EXTRA_TEST: 1000}
 
 
-def test_an_empty_submission_lacks_everything(tmp_path):
-    found = checked(tmp_path, {})
-    assert found.counts == {Kind.MISSING_TASK: 2}
+def test_an_empty_list_of_a_task_lacks_its_test_inputs(tmp_path):
+    found = check(open_recorded([written(tmp_path, [], "two.json")]), PUZZLES, 2)
+    assert found.counts == {Kind.MISSING_TASK: 1, Kind.MISSING_TEST: 2}
     assert grids(found) == {"one": [[]], "two": [[], []]}
+
+
+@pytest.mark.parametrize("entries", [[], GOOD["one"]])
+def test_files_that_are_named_after_no_task_hold_no_submission(tmp_path, entries):
+    paths = [written(tmp_path, entries, f"{name}.json") for name in ("mine", "other")]
+    with pytest.raises(UsageError, match=r"holds no submission of these tasks: mine\.json is not"):
+        check(open_recorded(paths[:1]), PUZZLES, 2)
+    with pytest.raises(UsageError, match=r"none of its 2 files, such as mine\.json, is named"):
+        check(open_recorded(paths), PUZZLES, 2)
+    paths.append(written(tmp_path, GOOD["one"], "one.json"))
+    assert check(open_recorded(paths), PUZZLES, 2).counts[Kind.UNKNOWN_TASK] == 2
 
 
 @pytest.mark.parametrize(
@@ -330,6 +375,9 @@ def test_an_empty_submission_lacks_everything(tmp_path):
         ('{"one": [', "is no JSON that can be read"),
         ("[" * 100_000, "it is nested too deeply"),
         ('{"one":' * 100_000, "it is nested too deeply"),
+        ("{}", "holds no submission"),
+        ("[]", "holds no submission"),
+        ('{"submission": {}, "published": {"score": 1.0}}', "holds no submission"),
         ("null", "holds no submission"),
         ("NaN", "holds no submission"),
         ('"one"', "holds no submission"),
