@@ -22,11 +22,13 @@ import torch
 
 from benchmarks.trm.plain import PlainTrainer, vote
 from harness.protocols.solve import Pair, Puzzle, array
-from harness_methods.solvers.trm.canvas import canvas_for
-from harness_methods.solvers.trm.examples import Examples, entries
-from harness_methods.solvers.trm.fitted import Fitted
-from harness_methods.solvers.trm.options import Compilation, Config, TRMOptions
-from harness_methods.solvers.trm.training import Course, Trainer
+from harness_methods.solvers.sequences.canvas import canvas_for
+from harness_methods.solvers.sequences.examples import Examples, entries
+from harness_methods.solvers.sequences.fitted import Fitted
+from harness_methods.solvers.sequences.options import Compilation
+from harness_methods.solvers.sequences.training import Course
+from harness_methods.solvers.trm.options import Config, TRMOptions
+from harness_methods.solvers.trm.training import Trainer
 
 _TOLERANCE = 1e-4
 """Most that losses may differ, as a share: both are sums in single precision in another order."""
@@ -90,14 +92,15 @@ def _trainers(options, puzzles):
 
 def _predictions(ours, plain, options, puzzles, known, rounds):
     """Seconds for each augmented prediction of both, and whether their votes agree."""
-    canvas = ours._examples._canvas
+    canvas = ours.examples.canvas
     state = {
         "canvas": [canvas.rows, canvas.columns, canvas.symbols],
         "weights": ours.network.state_dict(),
         "table": ours.table,
         "puzzles": {key: one.plain() for key, one in known.items()},
     }
-    fitted = Fitted(state, options)
+    fitted = Fitted(Trainer.build, state, options)
+    steps, draw = range(1, ours.settings.usual_steps + 1), np.random.default_rng(0)
     plain.model.take(ours.network)
     plain.model.table.copy_(ours.table)
     plain.model.requires_grad_(False)
@@ -109,7 +112,9 @@ def _predictions(ours, plain, options, puzzles, known, rounds):
         kept = []
         # Bound by default arguments: the lambdas are called in this round.
         mine = _timed(
-            lambda q=question, e=entry, r=rows, k=kept: k.append(fitted.rankings(q, e.variants, r))
+            lambda q=question, e=entry, r=rows, k=kept: k.append(
+                fitted.rankings(q, e.variants, r, steps, draw)
+            )
         )
         theirs = _timed(
             lambda q=question, e=entry, r=rows, k=kept: k.append(

@@ -1,9 +1,9 @@
 """What the miniature of TRM does on small puzzles, out of a results folder, as markdown.
 
 ``python -m benchmarks.trm.report RESULTS``, after runs of ``trm``, ``trm:votes=1``,
-``trm:identity=blank``, ``trm:identity=random`` and ``trm:steps=6`` under several seeds. Every figure
-is a task mean: test inputs of one puzzle are averaged first. Intervals: t over puzzles of means
-over seeds (given these seeds), and t over seeds (given these puzzles).
+``trm:identity=blank``, ``trm:identity=random`` and ``trm:steps=6`` under several seeds. Every
+figure is a task mean: test inputs of one puzzle are averaged first. Intervals: t over puzzles of
+means over seeds (given these seeds), and t over seeds (given these puzzles).
 """
 
 from __future__ import annotations
@@ -74,8 +74,9 @@ def _scores(samples: Mapping[str, Mapping[int, list[dict[str, Any]]]]) -> Iterab
             puzzles = _over_seeds(table)
             over = mean_with_interval(puzzles.values(), puzzles)
             seeds = mean_with_interval(by_seed, range(len(by_seed)))
+            each = " ".join(f"{one:.3f}" for one in by_seed)
             yield (
-                f"| {NAMES.get(method, method)} | {k} | {' '.join(f'{one:.3f}' for one in by_seed)} "
+                f"| {NAMES.get(method, method)} | {k} | {each} "
                 f"| {over.mean:.3f} | {_ends(over)} | {_ends(seeds)} |"
             )
 

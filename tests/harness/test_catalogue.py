@@ -20,9 +20,10 @@ def names(what):
 
 
 def test_every_list_has_its_rows():
-    assert names("tasks") == {
-        ("task", name) for name in ("evo-memory", "imagenet-c", "muse", "tofu", "wmdp")
-    }
+    arc = ("arc-agi", "arc-challenge", "arc-easy")
+    by_depth = ("boolean-logic", "graph-reachability", "relational-text")
+    others = ("evo-memory", "imagenet-c", "muse", "tofu", "wmdp")
+    assert names("tasks") == {("task", name) for name in (*arc, *by_depth, *others)}
     assert {("agent", "react"), ("memory", "exprag"), ("pair", "remem")} <= names("methods")
     assert {("chat", "smollm2"), ("embedder", "bm25")} <= names("models")
     assert names("all") == names("tasks") | names("methods") | names("models")

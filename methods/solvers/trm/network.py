@@ -7,17 +7,19 @@ T has a gradient.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from harness_methods.solvers.layers import PostNormBlock, Rotary, draw_truncated, linear
+from harness_methods.solvers.sequences.network import Guess, SequenceNetwork
 
 if TYPE_CHECKING:
-    from harness_methods.solvers.trm.canvas import Canvas
+    from harness_methods.solvers.sequences.canvas import Canvas
     from harness_methods.solvers.trm.options import Settings
 
 _UNSURE = -5.0
@@ -104,7 +106,7 @@ class Stack(nn.Module):
         return states
 
 
-class Network(nn.Module):
+class Network(SequenceNetwork):
     """TRM without its puzzle embeddings, which are given with each call.
 
     Args:
@@ -116,11 +118,8 @@ class Network(nn.Module):
     first_latent: Tensor
 
     def __init__(self, shape: Shape, generator: torch.Generator) -> None:
-        super().__init__()
+        super().__init__(shape.vocabulary, shape.hidden, shape.puzzle_positions, generator)
         self.shape = shape
-        scale = shape.hidden**-0.5
-        self.symbols = nn.Embedding(shape.vocabulary, shape.hidden)
-        draw_truncated(self.symbols.weight, scale, generator)
         self.stack = Stack(shape, generator)
         self.head = linear(shape.hidden, shape.vocabulary, generator)
         self.halt = nn.Linear(shape.hidden, 1)
@@ -135,14 +134,21 @@ class Network(nn.Module):
         size = (batch, self.shape.positions, self.shape.hidden)
         return Carry(self.first_answer.expand(size), self.first_latent.expand(size))
 
-    def embed(self, tokens: Tensor, puzzles: Tensor) -> Tensor:
-        """The question x: puzzle embeddings (batch, puzzle width), then tokens (batch, tokens)."""
-        shape = self.shape
-        room = shape.puzzle_positions * shape.hidden - puzzles.shape[1]
-        before = functional.pad(puzzles, (0, room)).view(
-            len(puzzles), shape.puzzle_positions, shape.hidden
-        )
-        return torch.cat((before, self.symbols(tokens)), 1) * shape.hidden**0.5
+    @property
+    def repeated(self) -> nn.Module:
+        """The stack."""
+        return self.stack
+
+    def unroll(
+        self, tokens: Tensor, puzzles: Tensor, steps: Collection[int], draw: np.random.Generator
+    ) -> Iterator[Guess]:
+        """Predict after each of some supervision steps; nobody halts before the last."""
+        del draw
+        carry = self.begin(len(tokens))
+        for step in range(1, max(steps) + 1):
+            carry, scores, halt = self(carry, tokens, puzzles)
+            if step in steps:
+                yield Guess(scores.argmax(-1), halt.sigmoid())
 
     def forward(self, carry: Carry, tokens: Tensor, puzzles: Tensor) -> Outcome:
         """One supervision step."""

@@ -27,12 +27,14 @@ from harness.protocols.solve import (
     read_grid,
 )
 from harness.results.checkpoints import Checkpoints
-from harness_methods.solvers.trm import fitted as fitting
-from harness_methods.solvers.trm.canvas import Canvas
-from harness_methods.solvers.trm.examples import Drawn, Examples
+from harness_methods.solvers.sequences import fitting
+from harness_methods.solvers.sequences.canvas import Canvas
+from harness_methods.solvers.sequences.examples import Drawn, Examples
+from harness_methods.solvers.sequences.training import Course
+from harness_methods.solvers.trm import training
 from harness_methods.solvers.trm.options import TRMOptions
 from harness_methods.solvers.trm.solver import TRM
-from harness_methods.solvers.trm.training import Course, Trainer
+from harness_methods.solvers.trm.training import Trainer
 
 TINY = {
     "hidden": 16,
@@ -330,7 +332,7 @@ def learned(monkeypatch, data, **given):
             pairs.extend((puzzle.puzzle_id, pair) for puzzle, _, pair in given)
             super().__init__(given, canvas, translation)
 
-    monkeypatch.setattr(fitting, "Trainer", Spy)
+    monkeypatch.setattr(training, "Trainer", Spy)
     monkeypatch.setattr(fitting, "Examples", Seen)
     return pairs, held
 
@@ -367,7 +369,7 @@ def test_best_weights_on_held_out_examples_are_kept(tmp_path):
     def agreement(_predicted, _labels):
         return scores[len(chosen)], chosen.append(1) or 0.0
 
-    from harness_methods.solvers.trm import training
+    from harness_methods.solvers.sequences import training
 
     before = training._agreement
     training._agreement = agreement

@@ -16,12 +16,14 @@ from harness.errors import UsageError
 from harness.options import build
 from harness.protocols.solve import ARC, Domain, Pair, Puzzle
 from harness_methods.solvers import layers
-from harness_methods.solvers.trm.canvas import EOS, PAD, Canvas, canvas_for
-from harness_methods.solvers.trm.examples import BLANK, Entry, Examples, entries
-from harness_methods.solvers.trm.losses import log_stablemax, step_losses, token_losses
+from harness_methods.solvers.sequences.canvas import EOS, PAD, Canvas, canvas_for
+from harness_methods.solvers.sequences.examples import BLANK, Entry, Examples, entries
+from harness_methods.solvers.sequences.losses import log_stablemax, token_losses
+from harness_methods.solvers.sequences.optimisers import AdamATan2, flatten, sign_step
+from harness_methods.solvers.sequences.options import Loss, Translation
+from harness_methods.solvers.trm.losses import step_losses
 from harness_methods.solvers.trm.network import Network, Shape
-from harness_methods.solvers.trm.optimisers import AdamATan2, flatten, sign_step
-from harness_methods.solvers.trm.options import Loss, Translation, TRMFit, TRMOptions
+from harness_methods.solvers.trm.options import TRMFit, TRMOptions
 
 
 def near(value, within=1e-6):

@@ -1,4 +1,4 @@
-"""What TRM learns from: pairs of puzzles, each in all variants, drawn for a step by its number.
+"""What solvers learn from: pairs of puzzles, each in all variants, drawn for a step by its number.
 
 Which examples an update gets is a function of seed and update, so that a fit goes on from a saved
 step without a generator's state. Nothing but the pairs is held: variants are made when drawn.
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from harness.protocols.solve.augmentation import Augmentation, Cells, variants
 from harness.protocols.solve.grids import array
 from harness.protocols.solve.puzzle import Pair, Puzzle
-from harness_methods.solvers.trm.canvas import Canvas
-from harness_methods.solvers.trm.options import Translation
+from harness_methods.solvers.sequences.canvas import Canvas
+from harness_methods.solvers.sequences.options import Translation
 
 BLANK = 0
 """Row of the puzzle embeddings that is never trained."""
@@ -90,7 +90,7 @@ class Examples:
         canvas: Canvas,
         translation: Translation,
     ) -> None:
-        self._canvas = canvas
+        self.canvas = canvas
         self._pairs = [
             (
                 entry,
@@ -103,7 +103,7 @@ class Examples:
 
     def draw(self, count: int, generator: np.random.Generator) -> Drawn:
         """So many examples."""
-        canvas = self._canvas
+        canvas = self.canvas
         tokens = np.empty((count, canvas.tokens), dtype=np.uint8)
         labels = np.empty_like(tokens)
         rows = np.empty(count, dtype=np.int64)
@@ -122,6 +122,6 @@ class Examples:
         self, shown: Cells, wanted: Cells, generator: np.random.Generator
     ) -> tuple[int, int]:
         """Where both grids fit."""
-        down = self._canvas.rows - max(shown.shape[0], wanted.shape[0])
-        right = self._canvas.columns - max(shown.shape[1], wanted.shape[1])
+        down = self.canvas.rows - max(shown.shape[0], wanted.shape[0])
+        right = self.canvas.columns - max(shown.shape[1], wanted.shape[1])
         return int(generator.integers(down + 1)), int(generator.integers(right + 1))

@@ -1,4 +1,4 @@
-"""From data to a fit's state, and from that to rankings of candidates."""
+"""From data to a fit's state: which pairs are trained on, and which choose the weights."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ from dataclasses import astuple
 from typing import Any
 
 import numpy as np
-import torch
 
 from harness.errors import UsageError
-from harness.protocols.solve.augmentation import Augmentation
-from harness.protocols.solve.grids import Grid, array, grid_of
-from harness.protocols.solve.method import Candidate, FitData, FitDesk
+from harness.protocols.solve.grids import Grid, array
+from harness.protocols.solve.method import FitData, FitDesk
 from harness.protocols.solve.puzzle import Pair, Problem, Puzzle
-from harness.protocols.solve.voting import Prediction, rank
-from harness_methods.solvers.trm.canvas import Canvas, canvas_for
-from harness_methods.solvers.trm.examples import BLANK, Drawn, Entry, Examples, entries
-from harness_methods.solvers.trm.network import Network, Shape
-from harness_methods.solvers.trm.options import Compilation, TRMOptions
-from harness_methods.solvers.trm.prediction import place_of, predict
-from harness_methods.solvers.trm.training import Course, Trainer
+from harness_methods.solvers.sequences.canvas import Canvas, canvas_for
+from harness_methods.solvers.sequences.examples import BLANK, Drawn, Entry, Examples, entries
+from harness_methods.solvers.sequences.options import Compilation, SequenceOptions
+from harness_methods.solvers.sequences.prediction import place_of
+from harness_methods.solvers.sequences.training import Course, Trainer
 
 
-def train(options: TRMOptions, data: FitData, desk: FitDesk) -> dict[str, Any]:
-    """Fit TRM and return its state.
+def train(
+    kind: type[Trainer[Any, Any]], options: SequenceOptions, data: FitData, desk: FitDesk
+) -> dict[str, Any]:
+    """Fit a network and return its state.
+
+    Args:
+        kind: what makes the updates.
+        options: of the fit.
+        data: to learn from.
+        desk: seed, and the state to go on from.
 
     Raises:
         UsageError: there is nothing to learn from.
@@ -41,7 +45,7 @@ def train(options: TRMOptions, data: FitData, desk: FitDesk) -> dict[str, Any]:
         shown = () if problem in held_out else problem.pairs
         pairs += [(problem.puzzle, pair) for pair in (*problem.puzzle.train, *shown)]
     if not pairs:
-        raise UsageError("trm has nothing to learn from: no puzzle has a demonstration.")
+        raise UsageError("there is nothing to learn from: no puzzle has a demonstration.")
     canvas = canvas_for(_grids(data.puzzles, labelled))
     every = (one for one in known.values())
     course = Course(
@@ -51,7 +55,7 @@ def train(options: TRMOptions, data: FitData, desk: FitDesk) -> dict[str, Any]:
         compiled=options.compilation is Compilation.ON,
         batch=options.predict_batch,
     )
-    trainer = Trainer(
+    trainer = kind(
         settings,
         canvas,
         BLANK + 1 + sum(len(one.variants) for one in every),
@@ -68,70 +72,6 @@ def train(options: TRMOptions, data: FitData, desk: FitDesk) -> dict[str, Any]:
         trainer.restore(saved)
     trainer.run(desk)
     return _state(trainer, canvas, known)
-
-
-class Fitted:
-    """A network that is ready to predict.
-
-    Args:
-        state: what `train` returned.
-        options: device, steps and precision among them.
-    """
-
-    blank = BLANK
-
-    def __init__(self, state: Mapping[str, Any], options: TRMOptions) -> None:
-        settings = options.settings()
-        device = place_of(options.device)
-        self.canvas = Canvas(*state["canvas"])
-        self._entries = {key: Entry.read(plain) for key, plain in state["puzzles"].items()}
-        self._table: torch.Tensor = state["table"].to(device)
-        self._network = Network(Shape.of(settings, self.canvas), torch.Generator())
-        self._network.load_state_dict(state["weights"])
-        self._network.to(device).requires_grad_(False).eval()
-        if options.compilation is Compilation.ON:
-            self._network.stack.compile()
-        self._precision = settings.precision
-        self._steps = options.steps or settings.halt_max_steps
-        self._batch = options.predict_batch
-
-    @property
-    def entries(self) -> list[Entry]:
-        """Of all fitted puzzles."""
-        return list(self._entries.values())
-
-    def entry(self, puzzle: Puzzle) -> Entry | None:
-        """Of a puzzle; None if it was not fitted."""
-        return self._entries.get(puzzle.content_hash)
-
-    def rankings(
-        self, question: Grid, voters: Sequence[Augmentation], rows: Sequence[int]
-    ) -> list[tuple[list[Candidate], int]]:
-        """Predict a test input in some variants.
-
-        Args:
-            question: the input.
-            voters: the variants.
-            rows: the puzzle embedding of each.
-
-        Returns:
-            For each recursion step the candidates, best first, and how many predictions were no
-            grid.
-        """
-        cells = array(question)
-        tokens = np.stack([self.canvas.draw(one.apply(cells)) for one in voters])
-        puzzles = self._table[list(rows)]
-        steps = predict(self._network, tokens, puzzles, self._steps, self._precision, self._batch)
-        found = list[tuple[list[Candidate], int]]()
-        for step in steps:
-            read = list[Prediction]()
-            for number, voter in enumerate(voters):
-                predicted = self.canvas.read(step.tokens[number])
-                if predicted is not None:
-                    grid = grid_of(voter.invert(predicted))
-                    read.append((number, grid, float(step.confidence[number])))
-            found.append((rank(read), len(voters) - len(read)))
-        return found
 
 
 def _unasked(data: FitData) -> list[Problem]:
@@ -174,7 +114,9 @@ def _drawn(problems: Sequence[Problem], known: Mapping[str, Entry], canvas: Canv
     )
 
 
-def _state(trainer: Trainer, canvas: Canvas, known: Mapping[str, Entry]) -> dict[str, Any]:
+def _state(
+    trainer: Trainer[Any, Any], canvas: Canvas, known: Mapping[str, Entry]
+) -> dict[str, Any]:
     weights, table, chosen = trainer.result()
     metrics = {
         "fit_steps": trainer.done,

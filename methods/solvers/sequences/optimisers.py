@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness_methods.solvers.sequences.options import Optimiser, SequenceSettings
+
 
 def flatten(module: nn.Module) -> nn.Parameter:
     """Move all parameters of a module, and their gradients, into one tensor.
@@ -32,6 +34,14 @@ def flatten(module: nn.Module) -> nn.Parameter:
             one.grad = flat.grad[start:end].view_as(one)
             start = end
     return flat
+
+
+def optimiser_for(weights: nn.Parameter, given: SequenceSettings) -> torch.optim.Optimizer:
+    """The chosen optimiser of a network's weights."""
+    betas = (given.beta1, given.beta2)
+    if given.optimiser is Optimiser.ADAM_ATAN2:
+        return AdamATan2([weights], given.lr, betas, given.weight_decay)
+    return torch.optim.AdamW([weights], given.lr, betas, weight_decay=given.weight_decay)
 
 
 class AdamATan2(torch.optim.Optimizer):

@@ -1,8 +1,8 @@
-"""Predictions of a fitted network: every recursion step of a batch, without gradient."""
+"""Predictions of a fitted network after some recursion steps, without gradient."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness_methods.solvers.trm.network import Network
-from harness_methods.solvers.trm.options import Device, Precision
+from harness_methods.solvers.sequences.network import SequenceNetwork
+from harness_methods.solvers.sequences.options import Device, Precision
 
 
 class Step(NamedTuple):
@@ -20,7 +20,7 @@ class Step(NamedTuple):
     tokens: NDArray[np.int64]
     """(examples, tokens)."""
     confidence: NDArray[np.float32]
-    """Probability of being right everywhere, (examples,)."""
+    """Probability in [0, 1] that counts in voting, (examples,)."""
 
 
 def place_of(device: Device) -> torch.device:
@@ -37,20 +37,22 @@ def numbers(device: torch.device, precision: Precision) -> torch.autocast:
 
 
 def predict(
-    network: Network,
+    network: SequenceNetwork,
     tokens: NDArray[np.uint8],
     puzzles: Tensor,
-    steps: int,
+    steps: Sequence[int],
+    draw: np.random.Generator,
     precision: Precision,
     batch: int,
 ) -> list[Step]:
-    """Predict all examples at each of so many steps; nobody halts before the last.
+    """Predict all examples after each of some recursion steps.
 
     Args:
         network: in evaluation mode.
         tokens: inputs, (examples, tokens).
         puzzles: their embeddings, (examples, puzzle width), on the network's device.
-        steps: how many.
+        steps: rising, from 1 on.
+        draw: whatever the network's first states take by chance.
         precision: of matrix products.
         batch: most examples at once.
     """
@@ -58,7 +60,9 @@ def predict(
     with numbers(puzzles.device, precision), torch.inference_mode():
         for start in range(0, len(tokens), batch):
             part = slice(start, start + batch)
-            parts.append(list(_steps(network, tokens[part], puzzles[part], steps)))
+            shown = torch.from_numpy(tokens[part]).to(puzzles.device, torch.long)
+            guesses = network.unroll(shown, puzzles[part], steps, draw)
+            parts.append([Step(*(each.cpu().numpy() for each in one)) for one in guesses])
     return [
         Step(
             np.concatenate([one.tokens for one in same]),
@@ -66,14 +70,3 @@ def predict(
         )
         for same in zip(*parts, strict=True)
     ]
-
-
-def _steps(
-    network: Network, tokens: NDArray[np.uint8], puzzles: Tensor, steps: int
-) -> Iterator[Step]:
-    shown = torch.from_numpy(tokens).to(puzzles.device, torch.long)
-    carry = network.begin(len(tokens))
-    for _ in range(steps):
-        found = network(carry, shown, puzzles)
-        carry = found.carry
-        yield Step(found.scores.argmax(-1).cpu().numpy(), found.halt.sigmoid().cpu().numpy())

@@ -1,0 +1,1 @@
+"""A depth-recurrent transformer: options, network, training and the solver around them."""
