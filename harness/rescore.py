@@ -315,8 +315,8 @@ def _planned(spec: Path, row: Mapping[str, Any]) -> StreamRun:
         raise UsageError(f"{spec} is missing, which says what run {run_id} was; restore it.")
     if row["protocol"] != StreamTask.protocol:
         raise UsageError(
-            f"run {run_id} is of protocol {row['protocol']}, whose scores are made of what a model "
-            "gave; run its command again, which scores with the current code."
+            f"run {run_id} is of protocol {row['protocol']}, and only streams are scored "
+            "from their traces; run its command again, which scores with the current code."
         )
     runs = expand(read_sweep({}, spec), _unasked).runs
     if len(runs) != 1:
