@@ -17,10 +17,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from harness.hooks import call_hook
 from harness.models.chat import Phase
 from harness.options import Options
 from harness.protocols.stream import Agent, AgentReport, Ask, Context, Memory, Play
-from harness.hooks import call_hook
 from harness.registry import About
 from harness_methods.memory.direct import missed_format, output_format
 from harness_methods.memory.parsing import Move, Output, action_of, first_move, pruned_numbers

@@ -87,7 +87,8 @@ class Submission(Solver):
 
     def _reason(self, query: Query, found: Answers) -> str:
         flaws = [one for one in found.flaws if one.test in (None, query.number)]
-        why = "; ".join(one.problem for one in flaws) or "every attempt is null"
+        said = "; ".join(one.problem for one in flaws)
+        why = said or ("its attempts are beyond K" if found.beyond_k else "every attempt is null")
         name = query.puzzle.puzzle_id
         return f"{self._recorded.source} does not answer {name}, test input {query.number}: {why}"
 

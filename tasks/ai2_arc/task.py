@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from harness.data import DataSource, MirrorFile
+from harness.errors import UsageError
 from harness.models.causal import Corpus
 from harness.protocols.edit import EditData, Example
 from harness.protocols.edit.language_model import Demand, LanguageModel
@@ -34,7 +35,7 @@ from harness.protocols.edit.task import (
 )
 from harness.protocols.task import MetricInfo
 from harness.registry import About, Need
-from harness.statistics import mean_with_interval
+from harness.statistics import wilson
 from harness_tasks.lm_eval.requests import Document, LogLikelihood, MultipleChoice
 from harness_tasks.lm_eval.tokens import log_likelihoods
 from harness_tasks.published import Published, Row
@@ -125,7 +126,10 @@ class AI2Arc(EditTask):
                 yield _result(one, [next(found) for _ in one.document.pairs])
 
     def aggregate(self, rows: Rows, reference: Rows | None) -> Aggregates:
-        """lm-eval's accuracies of the test questions, and those of the forgotten ones."""
+        """lm-eval's accuracies of the test questions, and those of the forgotten ones.
+
+        Low and high are ends of Wilson's 95 % interval.
+        """
         del reference
         groups = grouped(rows)
         if reason := diverged(groups):
@@ -137,7 +141,7 @@ class AI2Arc(EditTask):
                 if values:
                     metrics[f"{prefix}{name}"] = sum(values) / len(values)
                 if values and not prefix:
-                    found = mean_with_interval(values, range(len(values)))
+                    found = wilson(round(sum(values)), len(values))
                     if found.low is not None and found.high is not None:
                         metrics |= {f"{name}_low": found.low, f"{name}_high": found.high}
         if "acc_norm" not in metrics:
@@ -182,9 +186,18 @@ class AI2Arc(EditTask):
         return self._rows("train")
 
     def _forgotten(self, seed: int) -> list[int]:
-        """Numbers of the training questions that are to be forgotten."""
+        """Numbers of the training questions that are to be forgotten.
+
+        Raises:
+            UsageError: none would be left to retain.
+        """
+        count, most = self.options.forget, len(self._usable) - 1
+        if count > most:
+            raise UsageError(
+                f"forget={count} is refused: {self.exam} has {most + 1} training questions that "
+                f"the test does not ask, and one at least is retained; take at most {most}."
+            )
         drawn = random.Random(f"{self.exam}/forget/{seed}")
-        count = min(self.options.forget, len(self._usable) - 1)
         return sorted(drawn.sample(self._usable, count))
 
     @cached_property
@@ -204,8 +217,19 @@ class AI2Arc(EditTask):
 
     @cached_property
     def _tests(self) -> dict[str, _Asked]:
+        """The test questions, asked after solved examples.
+
+        Raises:
+            UsageError: there are fewer training questions than solved examples are wanted.
+        """
+        shots, most = self.options.shots, len(self._train)
+        if shots > most:
+            raise UsageError(
+                f"shots={shots} is refused: {self.exam} has {most} training questions to show "
+                f"solved; take at most {most}."
+            )
         rows = {"test": self._test, "train": self._train, "validation": self._train[:1]}
-        exam = MultipleChoice(self.exam, "arc", rows, {"num_fewshot": self.options.shots})
+        exam = MultipleChoice(self.exam, "arc", rows, {"num_fewshot": shots})
         return _listed(exam, TEST)
 
     @cached_property

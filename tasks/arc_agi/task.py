@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from harness.data import DataSource
+from harness.data import DataSource, MirrorFile
 from harness.protocols.solve import Problem, SolveSettings, SolveTask, Summary
 from harness.protocols.solve.rules import summarise
 from harness.registry import About
@@ -67,6 +67,16 @@ class ArcAgi(SolveTask):
     def data_sources(self) -> Sequence[DataSource]:
         """The subset, and those that solvers are fitted on."""
         return [data.source(one) for one in (self.options.subset, *self.options.fit_on)]
+
+    @classmethod
+    def mirror_files(cls, options: Any) -> tuple[MirrorFile, ...]:
+        """The first puzzle of ConceptARC, where the subset or a fit is of it."""
+        chosen: ArcSettings = options
+        if "concept" not in (chosen.subset, *chosen.fit_on):
+            return ()
+        purpose = "the puzzles; concept_arc is a clone of victorvikram/ConceptARC"
+        first = f"{data.CONCEPT_FOLDER}/AboveBelow/AboveBelow1.json"
+        return (MirrorFile(first, purpose, required=True),)
 
     def problems(self, seed: int) -> Sequence[Problem]:
         """The puzzles of the subset, by id."""

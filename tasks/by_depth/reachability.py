@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from pydantic import Field, model_validator
@@ -19,6 +22,7 @@ _OUTSIDE = 2
 class ReachabilitySettings(DepthSettings):
     """Options of the task."""
 
+    answers: ClassVar[int | None] = 2
     nodes: int = Field(default=10, ge=4, le=30)
     """Nodes of a graph; its adjacency matrix is the grid."""
 
@@ -37,7 +41,8 @@ class GraphReachability(ByDepth):
 
     Cell (i, j) is 1 where an edge leads from i to j; the start and the goal stand on the diagonal.
     Depth d: the start reaches nodes up to d edges away, and the goal is either one that is exactly
-    d away or one that is not reached; both are equally frequent, in graphs drawn alike.
+    d away or one that is not reached. Each graph has two such nodes with as many edges in, and as
+    many out, and a fair coin says which is the goal: degrees and the number of edges tell nothing.
     """
 
     about: ClassVar[About] = About(
@@ -53,9 +58,27 @@ class GraphReachability(ByDepth):
     @property
     def version(self) -> str:
         """Of the generator."""
-        return "graph-reachability-1"
+        return "graph-reachability-2"
 
     def draw(self, depth: int, rng: random.Random) -> Pair:
+        """A graph, and one of two nodes of equal degrees as the goal."""
+        while True:
+            graph = self._graph(depth, rng)
+            pairs = graph.twins(depth)
+            if pairs:
+                break
+        # The choice comes last, so that nothing of the graph but the way itself tells of it.
+        yes = rng.random() < 1 / 2
+        reached, unreached = rng.choice(pairs)
+        goal = reached if yes else unreached
+        count = self.options.nodes
+        cells = [[NONE] * count for _ in range(count)]
+        for tail, head in graph.edges:
+            cells[tail][head] = EDGE
+        cells[graph.start][graph.start], cells[goal][goal] = START, GOAL
+        return Pair(tuple(map(tuple, cells)), ((EDGE if yes else NONE,),))
+
+    def _graph(self, depth: int, rng: random.Random) -> _Graph:
         """A graph whose start reaches layers 0 to `depth`, and nodes that it does not reach."""
         count = self.options.nodes
         nodes = rng.sample(range(count), count)
@@ -70,18 +93,39 @@ class GraphReachability(ByDepth):
             edges.add((rng.choice(above), node))
         for node in outside:
             edges.add((rng.choice([one for one in outside if one != node]), node))
-        extra = rng.randint(0, count)
-        for _ in range(extra):
+        for _ in range(rng.randint(0, count)):
             tail, head = rng.sample(nodes, 2)
             leads_out = tail in layer and head not in layer
             shortens = tail in layer and head in layer and layer[head] > layer[tail] + 1
             if not leads_out and not shortens:
                 edges.add((tail, head))
-        yes = rng.random() < 1 / 2
-        last = [node for node in inside if layer[node] == depth]
-        goal = rng.choice(last if yes else outside)
-        cells = [[NONE] * count for _ in range(count)]
-        for tail, head in edges:
-            cells[tail][head] = EDGE
-        cells[inside[0]][inside[0]], cells[goal][goal] = START, GOAL
-        return Pair(tuple(map(tuple, cells)), ((EDGE if yes else NONE,),))
+        return _Graph(inside[0], layer, tuple(outside), frozenset(edges))
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """A graph with what its start reaches.
+
+    Attributes:
+        start: a node.
+        layer: distance of each node that it reaches.
+        outside: the nodes that it does not reach.
+        edges: from, to.
+    """
+
+    start: int
+    layer: Mapping[int, int]
+    outside: Sequence[int]
+    edges: frozenset[tuple[int, int]]
+
+    def twins(self, depth: int) -> list[tuple[int, int]]:
+        """A node of that distance and one that is not reached, of equal in- and out-degrees."""
+        leaving = Counter(tail for tail, _ in self.edges)
+        entering = Counter(head for _, head in self.edges)
+        return [
+            (one, other)
+            for one, away in self.layer.items()
+            if away == depth
+            for other in self.outside
+            if leaving[one] == leaving[other] and entering[one] == entering[other]
+        ]

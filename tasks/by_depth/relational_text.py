@@ -32,6 +32,7 @@ _DEEPEST = 20
 class RelationalSettings(DepthSettings):
     """Options of the task."""
 
+    answers: ClassVar[int | None] = len(DIRECTIONS) + 1
     depth: int = Field(default=7, ge=1, le=_DEEPEST)
     """Greatest depth of a test input."""
 
@@ -57,7 +58,7 @@ class RelationalText(ByDepth):
     @property
     def version(self) -> str:
         """Of the generator."""
-        return "relational-text-1"
+        return "relational-text-2"
 
     def draw(self, depth: int, rng: random.Random) -> Pair:
         """A chain of things, told in any order and from either end of each link."""

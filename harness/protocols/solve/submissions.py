@@ -15,8 +15,9 @@ An attempt of null is no answer: it is counted, not listed. Of two entries for o
 first is kept, and of a name that one JSON object has twice (a task, an attempt, an ``answer``) the
 first one's value; the repeat is listed. An attempt belongs to K by its number, so that a repeated
 grid makes no room for a third one. Attempts beyond K are counted; only those that are beyond ARC
-Prize's two as well are listed. Unlike the reference scorer (arcprize/arc-agi-benchmarking @28e67d5), floats that equal
-colours are no colours, and an entry whose ``pair_index`` is out of range answers nothing.
+Prize's two as well are listed. Unlike the reference scorer (arcprize/arc-agi-benchmarking
+@28e67d5), floats that equal colours are no colours, and an entry whose ``pair_index`` is out of
+range answers nothing.
 """
 
 from __future__ import annotations
@@ -130,14 +131,14 @@ class Recorded:
         source: where it comes from, for messages.
         tasks: whatever stands for each task.
         published: scores that came with it.
-        repeated: tasks that are there again, once for each repeat.
+        repeated: how often each task is there again.
         by_file: whether each task is a file, named after it.
     """
 
     source: str
     tasks: Mapping[str, Any]
     published: Published | None = None
-    repeated: tuple[str, ...] = ()
+    repeated: Mapping[str, int] = field(default_factory=dict[str, int])
     by_file: bool = False
 
 
@@ -252,21 +253,23 @@ def check(recorded: Recorded, puzzles: Sequence[Puzzle], attempts: int) -> Submi
             raise _no_such_files(recorded)
         if not any(isinstance(one, list) for one in recorded.tasks.values()):
             raise _no_submission(recorded.source)
-    found = {name: answers_of(recorded, puzzle, attempts) for name, puzzle in expected.items()}
-    counts = sum((Counter(one.counts) for one in found.values()), Counter[Kind]())
-    flaws = [flaw for one in found.values() for flaw in one.flaws]
-    for name in (*recorded.tasks, *recorded.repeated):
-        if name not in expected:
-            counts[Kind.UNKNOWN_TASK] += 1
+    kept, counts, nulls, beyond_k = list[Flaw](), Counter[Kind](), 0, 0
+    answers = dict[str, tuple[tuple[Attempt, ...], ...]]()
+    for name, puzzle in expected.items():
+        found = answers_of(recorded, puzzle, attempts)
+        answers[name] = found.attempts
+        nulls += found.nulls
+        beyond_k += found.beyond_k
+        counts.update(found.counts)
+        kept += found.flaws[: LISTED - len(kept)]
+    for name in recorded.tasks:
+        if name in known:
+            continue
+        counts[Kind.UNKNOWN_TASK] += 1
+        if len(kept) < LISTED:
             problem = "no such task is expected; it counts nothing"
-            flaws.append(Flaw(Kind.UNKNOWN_TASK, _short(name), None, None, problem))
-    return Submission(
-        {name: one.attempts for name, one in found.items()},
-        tuple(flaws[:LISTED]),
-        counts,
-        sum(one.nulls for one in found.values()),
-        sum(one.beyond_k for one in found.values()),
-    )
+            kept.append(Flaw(Kind.UNKNOWN_TASK, _short(name), None, None, problem))
+    return Submission(answers, tuple(kept), counts, nulls, beyond_k)
 
 
 def answers_of(recorded: Recorded, puzzle: Puzzle, attempts: int) -> Answers:
@@ -278,7 +281,7 @@ def answers_of(recorded: Recorded, puzzle: Puzzle, attempts: int) -> Answers:
         attempts: K.
     """
     reader = _TaskReader(puzzle, attempts)
-    for _ in range(recorded.repeated.count(puzzle.puzzle_id)):
+    for _ in range(recorded.repeated.get(puzzle.puzzle_id, 0)):
         reader.note(Kind.REPEATED, None, None, "the task is there again; the first is kept")
     if puzzle.puzzle_id not in recorded.tasks:
         reader.note(Kind.MISSING_TASK, None, None, "the task is missing; it counts as unsolved")
@@ -532,11 +535,11 @@ def _unwrap(document: dict[str, Any], name: str) -> Recorded:
             name,
             cast("dict[str, Any]", inside),
             _published(cast("Any", published)) if isinstance(published, dict) else None,
-            _repeats(inside),
+            Counter(_repeats(inside)),
         )
     if "published" in document:
         raise UsageError(f"{name}: under 'submission' stands {_what(inside)}, no dictionary.")
-    return Recorded(name, document, repeated=_repeats(document))
+    return Recorded(name, document, repeated=Counter(_repeats(document)))
 
 
 def _published(document: Mapping[str, Any]) -> Published:
@@ -589,7 +592,9 @@ def _what(value: Any) -> str:
     """A JSON value in words."""
     if isinstance(value, bool):
         return "a truth value"
-    names = {dict: "an object", _Repeating: "an object", list: "a list", str: "a text", type(None): "null"}
+    if isinstance(value, dict):
+        return "an object"
+    names = {list: "a list", str: "a text", type(None): "null"}
     return names.get(cast("Any", type(value)), "a number")
 
 

@@ -10,6 +10,8 @@ import pytest
 from edits import command, refused
 from small_puzzles import GOLD, WRONG, answered, write_mirror
 
+from harness.doctor import Asked, State
+from harness.doctor.names import mirror_files
 from harness.errors import MissingData
 from harness_tasks.arc_agi import data
 
@@ -86,6 +88,9 @@ def test_k_decides_which_attempts_count(score):
     assert score(later)["task_mean"]["solved"] == 2.5
     one = score(later, "--k", "1")
     assert (one["k"], one["task_mean"]["solved"]) == (1, 2.0)
+    assert [tried["attempt"] for tried in one["malformed"]] == [3]  # a second one is allowed
+    assert (one["n_beyond_k"], score(later)["n_beyond_k"]) == (2, 1)
+    assert any("2 attempts are beyond K = 1" in note for note in one["notes"])
     assert one == score(later, "-T", "k=1")
     assert one["task_mean"] == score(later)["first"]["task_mean"]
     third = answered(Copy1=[{"attempt_1": GOLD["Copy1"][0]}, {"attempt_3": GOLD["Copy1"][1]}])
@@ -144,6 +149,16 @@ def test_malformed_answers_are_listed_and_unsolved(score):
         },
     ]
     assert (found["n_malformed"], found["n_null_attempts"], found["n_unanswered"]) == (3, 1, 3)
+
+
+def test_a_task_twice_is_listed_and_the_first_counts(score, tmp_path):
+    path = tmp_path / "twice.json"
+    again = f', "Copy2": {json.dumps([{"attempt_1": WRONG}])}}}'
+    path.write_text(json.dumps(answered())[:-1] + again)
+    found = score(path)
+    assert found["task_mean"]["solved"] == 3
+    (one,) = found["malformed"]
+    assert (one["task"], one["kind"]) == ("Copy2", "repeated-name")
 
 
 def test_published_scores_are_compared(score):
@@ -210,13 +225,31 @@ def test_bad_input_is_one_sentence(score, tmp_path):
     call = ("score", "arc-agi", path, *subset)
     refused(command(*call, "--reference", path), "takes no --reference")
     refused(command(*call, "--k", "0"), "k='0' is refused")
+    refused(command(*call, "--k", "2", "-T", "k=3"), "--k 2 and -T k=3 contradict each other")
+    assert command(*call, "--k", "3", "-T", "k=3", "--json").json["k"] == 3
     refused(command(*call, "-T", "subset=3-training"), "subset='3-training' is refused")
     refused(command("score", "imagenet-c", path, "--k", "2"), "--k says how many attempts count")
     refused(command("score", "imagenet-c", str(tmp_path)), "is a folder; a file is wanted")
     refused(command("score", "arc-agi", str(tmp_path / "none"), *subset), "there is no file")
     refused(command("score", "arc-agi", str(tmp_path / "mirror"), *subset), "holds no .json file")
+    for name, text in (("empty.json", "{}"), ("none.json", "[]"), ("mine.json", "[{}]")):
+        (tmp_path / name).write_text(text)
+        refused(command("score", "arc-agi", str(tmp_path / name), *subset), "holds no submission")
     (tmp_path / "text.json").write_text("hello")
     refused(command("score", "arc-agi", str(tmp_path / "text.json"), *subset), "is no JSON")
+
+
+def test_doctor_says_that_conceptarc_needs_a_mirror(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    (missing,) = (one for one in mirror_files(Asked()) if "arc-agi/" in one.detail)
+    assert (missing.state, missing.name.split("/")[0]) == (State.MISSING, "concept_arc")
+    assert "arc-agi/concept" in missing.detail
+    assert "victorvikram/ConceptARC" in missing.detail
+    path = tmp_path / missing.name
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    (there,) = (one for one in mirror_files(Asked()) if "arc-agi/" in one.detail)
+    assert there.state is State.OK
 
 
 # Recorded runs on the 400 evaluation tasks of ARC-AGI-1; arcprize/arc-agi-benchmarking @f9fc31a.

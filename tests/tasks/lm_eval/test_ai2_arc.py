@@ -9,8 +9,10 @@ import pytest
 from edits import command, refused, save_folder_model
 from lm_eval_alone import directly, hflm, simple
 
+from harness.errors import UsageError
 from harness.models.base import ModelRequest
 from harness.models.causal import Corpus, HubCausalLM
+from harness.protocols.edit.task import Probe, ProbeResult
 from harness.quiet import quiet
 from harness.results.store import ResultsStore
 
@@ -121,6 +123,50 @@ def test_no_test_question_is_among_what_editors_get(world):
     assert not given & asked
     other = task.requests(1)[0]
     assert {one.example_id for one in other.forget} != {one.example_id for one in data.forget}
+
+
+@pytest.mark.parametrize(
+    ("right", "low", "high"),
+    [  # Wilson 1927 at z = 1.96: 0 of 3 ends at z**2 / (3 + z**2), 1 of 3 by hand.
+        (0, 0.0, 0.5615),
+        (1, 0.0615, 0.7923),
+        (3, 0.4385, 1.0),
+    ],
+)
+def test_intervals_are_wilsons_and_stay_within_0_and_1(right, low, high):
+    from harness_tasks.ai2_arc.task import ArcChallenge, ArcSettings
+
+    rows = [
+        ProbeResult(Probe(f"test/{n}", "test", f"test/{n}", "hash"), score, {"acc_norm": score})
+        for n, score in enumerate([1.0] * right + [0.0] * (3 - right))
+    ]
+    found = ArcChallenge(ArcSettings()).aggregate(rows, None).metrics
+    assert found["acc_norm"] == pytest.approx(right / 3)
+    ends = found["acc_norm_low"], found["acc_norm_high"]
+    assert ends == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("shots=31", "forget=4"), f"shots=31 is refused: arc_easy has {TRAIN} training questions"),
+        (("forget=50",), "forget=50 is refused: arc_easy has"),
+    ],
+)
+def test_more_questions_than_there_are_are_refused(world, model, tmp_path, words, said):
+    options = [word for one in words for word in ("-T", one)]
+    done = run(tmp_path / "r", "arc-easy", "--model", f"hf:{model}", *options)
+    refused(done, said, "take at most")
+
+
+def test_all_training_questions_but_one_can_be_used(world):
+    from harness_tasks.ai2_arc.task import ArcEasy, ArcSettings
+
+    usable = len(ArcEasy(ArcSettings())._usable)
+    task = ArcEasy(ArcSettings(forget=usable - 1, shots=TRAIN))
+    assert len(task.probes(0)) == TEST + usable - 1
+    with pytest.raises(UsageError, match=f"take at most {usable - 1}"):
+        ArcEasy(ArcSettings(forget=usable)).requests(0)
 
 
 def test_the_two_arcs_cannot_be_confused(tmp_path):
