@@ -56,4 +56,8 @@ def test_a_killed_run_goes_on_to_the_same_end(tmp_path, server, undisturbed, whe
     monkeypatch.setattr(FitDesk, "check", lambda self: (steps.append(1), check(self))[1])
     assert run(tmp_path, "--method", method("Learner")).code == 0
     assert comparable(tmp_path) == undisturbed
-    assert len(steps) == 12 - step  # none is made again that a checkpoint holds
+    # None is made again that a checkpoint holds. Who is asked to stop may have come further.
+    if moment.signal == signal.SIGINT:
+        assert len(steps) <= 12 - step
+    else:
+        assert len(steps) == 12 - step
