@@ -1,15 +1,17 @@
-"""A built leaderboard as data: parquet with one row per method and section, and JSON.
+"""A built board as files: parquet, CSV and markdown; and as JSON.
 
-Files are written under a temporary name and renamed.
+Files are written under a temporary name and renamed, those of a board under one lock.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,51 +19,100 @@ from typing import Any
 from harness.errors import ResultsError
 from harness_leaderboards.adapt.export import adapt_table
 from harness_leaderboards.adapt.model import AdaptLeaderboard
+from harness_leaderboards.built import AnyLeaderboard, Built
 from harness_leaderboards.edits.export import edit_table
 from harness_leaderboards.edits.model import EditLeaderboard
 from harness_leaderboards.model import Gain, Leaderboard, Row, Section
+from harness_leaderboards.ranking.export import ranking_csv, ranking_table_of
 from harness_leaderboards.render.markdown import markdown
-from harness_leaderboards.render.page import AnyLeaderboard
 from harness_leaderboards.solve.export import solve_table
 from harness_leaderboards.solve.model import SolveLeaderboard
 
 
-def write(board: AnyLeaderboard, folder: Path) -> tuple[Path, Path]:
-    """Write ``NAME.parquet`` and ``NAME.md``.
+def write(built: Built, folder: Path) -> tuple[Path, ...]:
+    """Write the files of a board.
+
+    ``NAME.parquet`` and ``NAME.csv`` hold the ranked tables, ``NAME.md`` all tables, and
+    ``NAME.details.parquet`` the details where there are any.
 
     Raises:
         ResultsError: the folder cannot be written.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", board.board.name).lstrip(".") or "board"
-    buffer = pa.BufferOutputStream()
-    if isinstance(board, AdaptLeaderboard):
-        table = adapt_table(board)
-    elif isinstance(board, SolveLeaderboard):
-        table = solve_table(board)
-    elif isinstance(board, EditLeaderboard):
-        table = edit_table(board)
-    else:
-        table = pa.Table.from_pylist(rows_of(board), schema())
-    pq.write_table(table, buffer, compression="zstd")
-    tables, text = folder / f"{name}.parquet", folder / f"{name}.md"
+    name = file_name(built.ranked.board.name)
+    files = {
+        f"{name}.parquet": parquet(ranking_table_of(built.ranked)),
+        f"{name}.csv": ranking_csv(built.ranked).encode(),
+        f"{name}.md": markdown(built).encode(),
+    }
+    details = folder / f"{name}.details.parquet"
+    if built.details is not None:
+        files[details.name] = parquet(details_table(built.details))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(tables, buffer.getvalue().to_pybytes())
-        _replace(text, markdown(board).encode())
+        with _locked(folder):
+            for file, content in files.items():
+                _replace(folder / file, content)
+            if built.details is None:  # an earlier build's would be of other rows
+                details.unlink(missing_ok=True)
     except OSError as error:
         raise ResultsError(
             f"cannot write the leaderboard to '{folder}' ({error.strerror}); choose another "
             "folder with --out."
         ) from error
-    return tables, text
+    return tuple(folder / file for file in files)
 
 
-def as_json(boards: Sequence[AnyLeaderboard]) -> str:
+def file_name(board: str) -> str:
+    """A board's name as the name of a file."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", board).lstrip(".") or "board"
+
+
+def details_table(board: AnyLeaderboard) -> Any:
+    """The detailed rows of a board as a `pyarrow.Table`; columns differ between protocols."""
+    import pyarrow as pa
+
+    if isinstance(board, AdaptLeaderboard):
+        return adapt_table(board)
+    if isinstance(board, SolveLeaderboard):
+        return solve_table(board)
+    if isinstance(board, EditLeaderboard):
+        return edit_table(board)
+    return pa.Table.from_pylist(rows_of(board), schema())
+
+
+def as_json(boards: Sequence[Built]) -> str:
     """All boards as one JSON document."""
-    return json.dumps([asdict(board) for board in boards], indent=2, allow_nan=False)
+    return json.dumps([_json(board) for board in boards], indent=2, allow_nan=False)
+
+
+def _json(built: Built) -> dict[str, Any]:
+    ranked = built.ranked
+    return {
+        "board": ranked.board.model_dump(mode="json", exclude_none=True),
+        "tables": [asdict(table) for table in ranked.tables],
+        "unfinished": [asdict(one) for one in ranked.unfinished],
+        "problems": list(built.problems),
+        "details": asdict(built.details) if built.details else None,
+        "trends": [asdict(one) for one in built.trends],
+    }
+
+
+def parquet(table: Any) -> bytes:
+    """A table as the bytes of a parquet file: equal for equal rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = pa.BufferOutputStream()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue().to_pybytes()
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Generator[None]:
+    """Let one process at a time write a board, so that what is there is of one build."""
+    with (folder / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def schema() -> Any:

@@ -24,7 +24,7 @@ from harness.errors import ResultsError, StorageError, UnknownName
 from harness.results import journal as journals
 from harness.results.journal import Journal, JournalHeld
 from harness.results.rows import memory_rows, sample_row, trace_row
-from harness.results.schema import RunStatus, SampleRecord, Status, tables
+from harness.results.schema import SCHEMA_VERSION, RunStatus, SampleRecord, Status, tables
 from harness.results.writer import TableWriter, settle_arrow
 
 if TYPE_CHECKING:
@@ -294,6 +294,10 @@ class ResultsStore:
         ]
         return pd.DataFrame(rows, columns=tables().runs.names)
 
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of all published runs, as they were written, oldest first."""
+        return [row for _, row in self._run_rows()]
+
     def row(self, run_id: str) -> dict[str, Any]:
         """The row of a published run, as it was written.
 
@@ -426,6 +430,10 @@ class ResultsStore:
                 continue
             if len(rows) != 1 or rows[0]["run_id"] != path.stem:
                 self._note(path, "holds no single run of that name")
+                continue
+            if (rows[0]["schema_version"] or 0) > SCHEMA_VERSION:
+                version = f"{rows[0]['schema_version']}; this harness reads {SCHEMA_VERSION}"
+                self._note(path, f"written by a newer harness (schema {version}); upgrade")
                 continue
             self._read[path, state.st_mtime_ns, state.st_size] = rows[0]
             yield path, rows[0]

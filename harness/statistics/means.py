@@ -112,6 +112,41 @@ def mean_with_interval(
     return MeanEstimate(mean=mean, n=values.size, clusters=count, low=low, high=high, level=level)
 
 
+def mean_of_contributions(
+    contributions: Iterable[float], shares: Iterable[float], level: float = 0.95
+) -> MeanEstimate:
+    """The interval of `mean_with_interval` from what each cluster adds to a weighted mean.
+
+    With ``c_g`` what cluster g adds (its weighted sum over the sum of all weights) and ``w_g`` its
+    share of the weights, the mean is ``sum(c_g)`` and ``V = G / (G - 1) * sum((c_g - mean *
+    w_g)**2)``. Of equal weights of items that is `mean_with_interval`; of an average over subsets,
+    each subset's clusters have its weight.
+
+    Args:
+        contributions: one for each cluster.
+        shares: likewise; their sum is 1.
+        level: probability in (0, 1).
+
+    Returns:
+        The estimate; ``n`` is the number of clusters.
+
+    Raises:
+        ValueError: there is no cluster, a number is not finite, or the lengths differ.
+    """
+    parts = finite_scores(contributions, "contributions")
+    weights = finite_scores(shares, "shares")
+    if parts.size != weights.size:
+        raise ValueError(f"{parts.size} contributions but {weights.size} shares.")
+    alpha = error_rate(level)
+    mean, count = math.fsum(parts), parts.size
+    low = high = None
+    if count > 1:
+        variance = count / (count - 1) * math.fsum((parts - mean * weights) ** 2)
+        half = _t_quantile(count - 1, alpha) * math.sqrt(variance)
+        low, high = mean - half, mean + half
+    return MeanEstimate(mean=mean, n=count, clusters=count, low=low, high=high, level=level)
+
+
 def wilson(successes: int, n: int, level: float = 0.95) -> MeanEstimate:
     """Proportion with Wilson's score interval.
 

@@ -1,4 +1,4 @@
-"""What a board of an adapt task shows: boards are data, as for the other protocols."""
+"""What a board of an adapt task shows: made of its TOML file."""
 
 from __future__ import annotations
 
@@ -25,38 +25,3 @@ class AdaptBoard:
     costs: tuple[tuple[str, str], ...]
     baseline: str = "source"
     min_effect: float = 0.01
-
-
-IMAGENET_C = AdaptBoard(
-    name="imagenet-c",
-    task="imagenet-c",
-    figures=(
-        ("accuracy_clean", "clean"),
-        ("mce", "mCE"),
-        ("relative_mce", "rel mCE"),
-        ("ece", "ECE"),
-        ("nll", "NLL"),
-        ("brier", "Brier"),
-        ("largest_class_share", "max class"),
-        ("class_share_distance", "L1 class"),
-        ("accuracy_clean_after", "clean after"),
-        ("forgetting", "forgetting"),
-        ("overhead", "overhead"),
-    ),
-    costs=(
-        ("images_per_second", "images/s"),
-        ("overhead", "overhead"),
-        ("forwards_per_image", "forwards"),
-        ("backwards_per_image", "backwards"),
-        ("source_images", "source images"),
-        ("updates", "updates"),
-        ("selected", "selected"),
-        ("missed", "missed"),
-        ("undebiased", "undebiased"),
-        ("averaged", "averaged"),
-        ("setup_seconds", "setup s"),
-        ("resets", "own resets"),
-        ("resets_of_stream", "stream resets"),
-        ("peak_memory_bytes", "memory MB"),
-    ),
-)

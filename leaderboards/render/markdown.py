@@ -8,14 +8,15 @@ from __future__ import annotations
 import re
 
 from harness.text import clean
-from harness_leaderboards.render.page import AnyLeaderboard, page_of
+from harness_leaderboards.built import AnyLeaderboard, Built
+from harness_leaderboards.render.page import page_of
 from harness_leaderboards.render.tables import TextTable
 
 _MARKUP = re.compile(r"([\\`*_\[\]|~#])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def markdown(board: AnyLeaderboard) -> str:
+def markdown(board: AnyLeaderboard | Built) -> str:
     """Write a board."""
     page = page_of(board)
     parts = [f"# Leaderboard {escape(page.title)}"]

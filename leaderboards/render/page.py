@@ -8,10 +8,12 @@ from typing import Any
 
 from harness_leaderboards.adapt import tables as adapt_tables
 from harness_leaderboards.adapt.model import AdaptLeaderboard
+from harness_leaderboards.built import Built
 from harness_leaderboards.edits.model import EditLeaderboard
 from harness_leaderboards.edits.tables import heading_of as edit_heading
 from harness_leaderboards.edits.tables import main_tables, more_tables
 from harness_leaderboards.model import Leaderboard
+from harness_leaderboards.ranking.tables import ranking_table, wins_table
 from harness_leaderboards.render.headings import details_of
 from harness_leaderboards.render.tables import (
     TextTable,
@@ -44,13 +46,26 @@ class Page:
     unranked: TextTable | None
 
 
-AnyLeaderboard = Leaderboard | EditLeaderboard | AdaptLeaderboard | SolveLeaderboard
-
-
 @singledispatch
 def page_of(board: Any) -> Page:
     """Lay a built leaderboard out."""
     raise TypeError(f"{type(board).__name__} is no leaderboard")
+
+
+@page_of.register
+def _(board: Built) -> Page:
+    spec = board.ranked.board
+    rankings = [
+        PageSection(
+            heading=f"Ranking: {table.title}",
+            details="; ".join(f"{name}: {value}" for name, value in table.setting.items() if value),
+            main=(ranking_table(spec, table),),
+            more=tuple(one for one in [wins_table(spec, table)] if one),
+        )
+        for table in board.ranked.tables
+    ]
+    details = page_of(board.details).sections if board.details else ()
+    return Page(spec.name, (*rankings, *details), unranked_table(board.ranked.unfinished))
 
 
 @page_of.register

@@ -13,11 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.text import clean
-from harness_leaderboards.render.page import AnyLeaderboard, page_of
+from harness_leaderboards.built import AnyLeaderboard, Built
+from harness_leaderboards.render.page import page_of
 from harness_leaderboards.render.tables import FOREIGN, TextTable
 
 
-def print_leaderboard(board: AnyLeaderboard, console: Console, *, details: bool) -> None:
+def print_leaderboard(board: AnyLeaderboard | Built, console: Console, *, details: bool) -> None:
     """Print a board: the main tables of each section, with `details` also the others."""
     page = page_of(board)
     console.print(Text(f"Leaderboard {clean(page.title)}", style="bold"))

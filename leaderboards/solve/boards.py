@@ -1,4 +1,4 @@
-"""What a board of a solve task shows: boards are data, as for the other protocols."""
+"""What a board of a solve task shows: made of its TOML file."""
 
 from __future__ import annotations
 
@@ -28,33 +28,3 @@ class SolveBoard:
     fit_options: tuple[str, ...] = ()
     baseline: str = "copy-input"
     min_effect: float = 0.01
-
-
-ARC_AGI = SolveBoard(
-    name="arc-agi",
-    task="arc-agi",
-    unit="puzzles",
-    figures=(
-        ("strict", "strict"),
-        ("pooled", "pooled"),
-        ("task_mean_first", "K=1"),
-        ("pass@10", "pass@10"),
-        ("pass@1000", "pass@1000"),
-    ),
-    fit_options=("fit_on", "leaks"),
-)
-
-
-def _by_depth(name: str) -> SolveBoard:
-    return SolveBoard(
-        name=name,
-        task=name,
-        unit="test inputs",
-        figures=(("accuracy_seen_depths", "seen depths"), ("accuracy_deeper", "deeper")),
-        baseline="majority-colour",
-    )
-
-
-GRAPH_REACHABILITY = _by_depth("graph-reachability")
-BOOLEAN_LOGIC = _by_depth("boolean-logic")
-RELATIONAL_TEXT = _by_depth("relational-text")

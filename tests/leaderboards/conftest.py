@@ -29,6 +29,7 @@ class Results:
         seed = row.get("sample_seed", 0)
         setting = "/".join(str(row.get(name, "")) for name in ("subset", "order", "embedder"))
         key = row.pop("work_key", f"v1-{method}-{seed}-{setting}")
+        of_run = row.pop("metrics_of_run", [])
         attempt = self.store.claim(key, "code", fresh=True)
         assert isinstance(attempt, Attempt)
         # ULIDs of one millisecond sort at random; the tests need "newest" to be certain
@@ -65,7 +66,7 @@ class Results:
             "status": "incomplete" if errors else "complete",
             "started_at": WHEN,
             "finished_at": WHEN,
-            "metrics": [],
+            "metrics": of_run,
             **row,
         }
         self.store.write_tables(run_id, values["task"], records)

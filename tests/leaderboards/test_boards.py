@@ -6,32 +6,130 @@ import pytest
 
 from harness import registry
 from harness.errors import UnknownName, UsageError
-from harness_leaderboards.boards import EVO_MEMORY, Board, board_named, boards_of
+from harness_leaderboards.boards import (
+    Board,
+    _task_class,
+    board_named,
+    board_of,
+    boards_of,
+    detailed,
+    least_effect,
+)
+from harness_leaderboards.boards.spec import Cluster, Source
+
+OURS = "harness_leaderboards.boards:EVO_MEMORY"
+
+FIELDS = {"name": "mine", "task": "evo-memory", "protocol": "stream", "baseline": "baseline"}
+NO_FIELDS = {"name": "mine", "protocol": "stream"}
+NO_BOARD = ("a", "tuple")
 
 
 @pytest.fixture
-def boards(monkeypatch):
-    """Replace the registered boards."""
+def entries(monkeypatch):
+    """Replace what is registered."""
 
-    def replace(**values):
-        points = [EntryPoint(name, value, "harness.boards") for name, value in values.items()]
-        monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    def replace(group, **values):
+        points = [EntryPoint(name, value, group) for name, value in values.items()]
+        monkeypatch.setattr(
+            registry, "entry_points", lambda group, found={group: points}: found.get(group, [])
+        )
         registry.registered.cache_clear()
+        _task_class.cache_clear()
 
     yield replace
     registry.registered.cache_clear()
+    _task_class.cache_clear()
 
 
-def test_a_registered_board_is_found_by_name(boards):
-    boards(mine="harness_leaderboards.boards:EVO_MEMORY")
-    assert board_named("mine", []) is EVO_MEMORY
-    assert boards_of(["evo-memory"]) == ((EVO_MEMORY,), ())
+def test_every_built_in_board_is_a_valid_file_about_a_registered_task():
+    from harness.registry import Kind, registered
+
+    tasks = {one.name for one in registered(Kind.TASK)}
+    names = [one.name for one in registered(Kind.BOARD)]
+    assert {"evo-memory", "tofu", "muse", "wmdp", "arc-agi", "arc-challenge", "imagenet-c"} <= set(
+        names
+    )
+    for name in names:
+        spec = board_named(name)
+        assert spec.name == name
+        assert spec.task in tasks
+        assert detailed(spec) is not None
+        assert 0 <= least_effect(spec) < 1
 
 
-def test_a_task_with_runs_has_a_default_board(boards):
-    boards(mine="harness_leaderboards.boards:EVO_MEMORY")
-    assert board_named("other", ["other"]) == Board(name="other", task="other")
-    assert boards_of(["other"]) == ((Board(name="other", task="other"),), ())
+def test_what_a_board_says_of_its_protocol_reaches_its_tables():
+    tofu = detailed(board_named("tofu"))
+    assert tofu.forgetting[0].metric == "forget_Q_A_Prob"
+    assert tofu.forgetting[0].levels == (0.5, 0.3, 0.15)
+    assert tofu.end[0] == ("forget_Q_A_Prob", "forget prob")
+    assert detailed(board_named("arc-agi")).fit_options == ("fit_on", "leaks")
+    assert detailed(board_named("imagenet-c")).costs[0] == ("images_per_second", "images/s")
+
+
+def test_a_third_party_registers_a_file_or_its_fields(entries):
+    entries("harness.boards", file=OURS, fields=f"{__name__}:FIELDS")
+    assert board_named("file").name == "evo-memory"
+    assert board_named("fields").task == "evo-memory"
+
+
+def test_a_file_of_the_users_own_is_read(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'name = "mine"\ntask = "evo-memory"\nprotocol = "stream"\nbaseline = "b"\n'
+        'subsets = ["babyai"]\nmin_effect = 0.2\n[metric]\nname = "steps"\n'
+        'higher_is_better = false\ncluster = "stream"\n'
+    )
+    spec = board_named(str(path))
+    assert spec.metric.name == "steps"
+    assert least_effect(spec) == 0.2
+    assert detailed(spec).higher_is_better is False
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name = ", "Invalid value"),
+        ('name = "a"', "task: Field required"),
+        ('name = "a b"\ntask = "t"\nprotocol = "stream"\nbaseline = "b"', "letters, digits"),
+        ('name = "a"\ntask = "t"\nprotocol = "strem"\nbaseline = "b"', "protocol: Input should"),
+        (
+            'name = "a"\ntask = "t"\nprotocol = "stream"\nbaseline = "b"\ncolour = 1',
+            "colour: Extra inputs",
+        ),
+        (
+            'name = "a"\ntask = "t"\nprotocol = "stream"\nbaseline = "b"\n[adapt]\nfigures = []',
+            r"has a part \[adapt\]",
+        ),
+        (
+            'name = "a"\ntask = "t"\nprotocol = "stream"\nbaseline = "b"\nsubsets = ["x"]\n'
+            '[[groups]]\nname = "g"\nsubsets = ["y"]',
+            "does not have: y",
+        ),
+        (
+            'name = "a"\ntask = "t"\nprotocol = "stream"\nbaseline = "b"\nmin_effect = -1',
+            "min_effect: Input should be greater",
+        ),
+    ],
+)
+def test_a_file_that_is_no_board_is_refused_with_the_place(tmp_path, text, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        board_named(str(path))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"cannot read the board .*none\.toml"):
+        board_named(str(tmp_path / "none.toml"))
+
+
+def test_a_task_with_runs_has_a_default_board(entries):
+    entries("harness.boards", mine=OURS)
+    spec = board_named("other", ["other"])
+    assert (spec.name, spec.task, spec.baseline) == ("other", "other", "baseline")
+    assert detailed(spec) == Board(name="other", task="other")
+    assert boards_of(["other"]) == ((spec,), ())
+    assert board_of("other") == spec
 
 
 class Loud:
@@ -41,53 +139,63 @@ class Loud:
     min_effect = 0.05
 
 
+class Solving:
+    baseline = "nothing"
+    protocol = "solve"
+
+
+class Editing:
+    baseline = "identity"
+    protocol = "edit"
+
+
 class Odd:
     baseline = None
     min_effect = -1
 
 
-@pytest.fixture
-def tasks(monkeypatch):
-    """Replace the registered tasks; there are no boards."""
-
-    def replace(**values):
-        points = [EntryPoint(name, value, "harness.tasks") for name, value in values.items()]
-        found = {"harness.tasks": points}
-        monkeypatch.setattr(registry, "entry_points", lambda group: found.get(group, []))
-        registry.registered.cache_clear()
-
-    yield replace
-    registry.registered.cache_clear()
+def test_a_default_board_takes_baseline_and_effect_of_its_task(entries):
+    entries("harness.tasks", loud=f"{__name__}:Loud")
+    spec = board_named("loud", ["loud"])
+    assert spec.baseline == "plain"
+    assert least_effect(spec) == 0.05
+    assert detailed(spec).min_effect == 0.05
 
 
-def test_a_default_board_takes_baseline_and_effect_of_its_task(tasks):
-    tasks(loud=f"{__name__}:Loud")
-    expected = Board(name="loud", task="loud", baseline="plain", min_effect=0.05)
-    assert board_named("loud", ["loud"]) == expected
-    assert boards_of(["loud"]) == ((expected,), ())
+def test_a_default_board_fits_the_protocol_of_its_task(entries):
+    entries("harness.tasks", solving=f"{__name__}:Solving", editing=f"{__name__}:Editing")
+    solving, editing = (board_named(name, [name]) for name in ("solving", "editing"))
+    assert (solving.protocol, solving.metric.cluster) == ("solve", Cluster.SOURCE)
+    assert (editing.protocol, editing.metric.of) == ("edit", Source.RUNS)
+    assert detailed(solving) is None
+    assert detailed(editing) is None
 
 
-def test_a_broken_or_unknown_task_has_a_default_board_all_the_same(tasks):
-    tasks(broken="no_such_package:Task", odd=f"{__name__}:Odd")
+def test_a_broken_or_unknown_task_has_a_default_board_all_the_same(entries):
+    entries("harness.tasks", broken="no_such_package:Task", odd=f"{__name__}:Odd")
     for name in ("broken", "odd", "gone"):
-        assert board_named(name, [name]) == Board(name=name, task=name)
+        spec = board_named(name, [name])
+        assert spec.baseline == "baseline"
+        assert least_effect(spec) == 0.01
 
 
-def test_an_unknown_board_names_the_nearest(boards):
-    boards(**{"evo-memory": "harness_leaderboards.boards:EVO_MEMORY"})
+def test_an_unknown_board_names_the_nearest(entries):
+    entries("harness.boards", **{"evo-memory": OURS})
     with pytest.raises(UnknownName, match="unknown board 'evo-memry'; did you mean evo-memory"):
         board_named("evo-memry", [])
 
 
-def test_an_object_that_is_no_board_is_refused(boards):
-    boards(mine="harness_leaderboards.boards:MAIN_COLUMNS")
-    with pytest.raises(UsageError, match="'mine' is a tuple, not a Board"):
+def test_an_object_that_is_no_board_is_refused(entries):
+    entries("harness.boards", mine=f"{__name__}:NO_BOARD", less=f"{__name__}:NO_FIELDS")
+    with pytest.raises(UsageError, match="'mine' is a tuple, not the path"):
         board_named("mine", [])
+    with pytest.raises(UsageError, match="task: Field required"):
+        board_named("less", [])
 
 
-def test_a_broken_plug_in_is_named_and_the_others_work(boards):
-    boards(bad="no_such_package.boards:B", mine="harness_leaderboards.boards:EVO_MEMORY")
+def test_a_broken_plug_in_is_named_and_the_others_work(entries):
+    entries("harness.boards", bad="no_such_package.boards:B", mine=OURS)
     found, broken = boards_of(["evo-memory"])
-    assert found == (EVO_MEMORY,)
+    assert [one.name for one in found] == ["evo-memory"]
     assert len(broken) == 1
     assert "board 'bad'" in broken[0]

@@ -7,8 +7,10 @@ from scipy import stats
 
 from harness.results.schema import Status
 from harness.statistics import Verdict
-from harness_leaderboards.boards import EVO_MEMORY, Board
+from harness_leaderboards.boards import Board, board_named, detailed
 from harness_leaderboards.build import build
+
+EVO_MEMORY = detailed(board_named("evo-memory"))
 
 # Case 1 of section 5.3 of the notes on Evo-Memory (arXiv 2511.20857).
 METHOD, BASELINE = [0, 1, 1, 0, 1, 1], [0, 1, 0, 0, 1, 0]

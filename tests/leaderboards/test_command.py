@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from harness.errors import ResultsError, UnknownName, UsageError
 from harness_leaderboards.command import leaderboard
 from harness_leaderboards.export import schema
+from harness_leaderboards.ranking.export import ranking_schema
 
 CLI = typer.Typer()
 CLI.command()(leaderboard)
@@ -22,6 +23,10 @@ def call(*words):
     return CliRunner().invoke(CLI, [*map(str, words)], catch_exceptions=False)
 
 
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.fixture
 def filled(results):
     results.run("baseline", {"s": [0, 1, 0], "t": [1, 0, 0]})
@@ -29,11 +34,17 @@ def filled(results):
     return results
 
 
-def test_prints_the_table_and_writes_both_files(filled):
+def test_prints_the_tables_and_writes_the_files(filled):
     done = call("evo-memory", "--results", filled.root)
     assert done.exit_code == 0
     assert "exprag" in done.stdout
     table = pq.read_table(filled.root / "leaderboards" / "evo-memory.parquet")
+    assert table.schema.equals(ranking_schema())
+    assert table["method"].to_pylist() == ["exprag", "baseline"]
+    assert table["value"].to_pylist() == pytest.approx([2 / 3, 1 / 3])
+    assert table["rank_low"].to_pylist() == [1, 1]
+    assert table["rank_high"].to_pylist() == [2, 2]
+    table = pq.read_table(filled.root / "leaderboards" / "evo-memory.details.parquet")
     assert table.schema.equals(schema())
     assert table["method"].to_pylist() == ["baseline", "exprag"]
     assert table["gain_difference"].to_pylist() == [None, pytest.approx(1 / 3)]
@@ -46,22 +57,28 @@ def test_prints_the_table_and_writes_both_files(filled):
 
 def test_files_go_where_they_are_asked_for_and_leave_no_scratch(filled, tmp_path):
     call("--results", filled.root, "--out", tmp_path / "boards")
-    names = sorted(path.name for path in (tmp_path / "boards").iterdir())
-    assert names == ["evo-memory.md", "evo-memory.parquet"]
+    names = {path.name for path in (tmp_path / "boards").iterdir() if path.name[0] != "."}
+    tables = {"evo-memory.csv", "evo-memory.md", "evo-memory.parquet"}
+    assert names == {*tables, "evo-memory.details.parquet", "site"}
+    call("--results", filled.root, "--out", tmp_path / "less", "--no-site")
+    assert not (tmp_path / "less" / "site").exists()
     assert not (filled.root / "leaderboards").exists()
 
 
 def test_files_are_the_same_bytes_when_written_again(filled):
     folder = filled.root / "leaderboards"
     call("--results", filled.root)
-    before = [path.read_bytes() for path in sorted(folder.iterdir())]
+    before = contents(folder)
+    assert folder / "site" / "index.html" in before
     call("--results", filled.root)
-    assert [path.read_bytes() for path in sorted(folder.iterdir())] == before
+    assert contents(folder) == before
 
 
 def test_json_holds_every_figure(filled):
     (board,) = json.loads(call("--json", "--results", filled.root).stdout)
-    rows = board["sections"][0]["rows"]
+    assert [row["method"] for row in board["tables"][0]["rows"]] == ["exprag", "baseline"]
+    assert board["board"]["metric"]["cluster"] == "stream"
+    rows = board["details"]["sections"][0]["rows"]
     assert [row["method"] for row in rows] == ["baseline", "exprag"]
     assert rows[1]["gain"]["verdict"] == "inconclusive"
     assert rows[1]["gain"]["wins"] == 2

@@ -10,11 +10,13 @@ from rich.console import Console
 from harness.errors import UnknownName
 from harness.results.schema import Status
 from harness.text import clean
-from harness_leaderboards.boards import EVO_MEMORY, MAIN_COLUMNS, Board
+from harness_leaderboards.boards import MAIN_COLUMNS, Board, board_named, detailed
 from harness_leaderboards.build import build
 from harness_leaderboards.render.markdown import escape, markdown
 from harness_leaderboards.render.numbers import interval, number, probability, signed
 from harness_leaderboards.render.terminal import print_leaderboard
+
+EVO_MEMORY = detailed(board_named("evo-memory"))
 
 EVIL = "[red]x[/red] | <b>*y*</b>\x1b[31m\n`z`"
 

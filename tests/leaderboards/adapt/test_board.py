@@ -13,10 +13,12 @@ from rich.console import Console
 
 from harness.results.schema import SCHEMA_VERSION, SampleRecord, Status
 from harness.results.store import ResultsStore
-from harness_leaderboards.adapt.boards import IMAGENET_C
 from harness_leaderboards.adapt.build import build_adapt
+from harness_leaderboards.boards import board_named, detailed
 from harness_leaderboards.render.markdown import markdown
 from harness_leaderboards.render.terminal import print_leaderboard
+
+IMAGENET_C = detailed(board_named("imagenet-c"))
 
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -219,9 +221,14 @@ def test_command_writes_parquet_markdown_and_json(made, tmp_path):
     words = ("leaderboard", "imagenet-c", "--results", str(made.root), "--out", str(out))
     done = command(*words, "--json")
     assert done.code == 0, done.err
-    assert [one["method"] for one in done.json[0]["sections"][0]["rows"]] == ["source", "tent"]
+    assert [one["method"] for one in done.json[0]["details"]["sections"][0]["rows"]] == [
+        "source",
+        "tent",
+    ]
     first = (out / "imagenet-c.md").read_bytes()
-    found = {one["method"]: one for one in pq.read_table(out / "imagenet-c.parquet").to_pylist()}
+    found = {
+        one["method"]: one for one in pq.read_table(out / "imagenet-c.details.parquet").to_pylist()
+    }
     assert found["tent"]["accuracy"] == 0.75
     assert found["tent"]["gain_difference"] == 0.25
     assert dict(found["tent"]["cells"]) == {"fog/5": 1.0}

@@ -15,10 +15,14 @@ from rich.console import Console
 from harness.results.schema import SCHEMA_VERSION, SampleRecord, Status
 from harness.results.store import ResultsStore
 from harness.statistics.tradeoff import Crossing, Point, area_between, first_crossing
-from harness_leaderboards.edits.boards import MUSE, TOFU, WMDP
+from harness_leaderboards.boards import board_named, detailed
 from harness_leaderboards.edits.build import build_edits
 from harness_leaderboards.render.markdown import markdown
 from harness_leaderboards.render.terminal import print_leaderboard
+
+MUSE = detailed(board_named("muse"))
+TOFU = detailed(board_named("tofu"))
+WMDP = detailed(board_named("wmdp"))
 
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -539,7 +543,7 @@ def test_board_is_printed_exported_and_repeatable(real, tmp_path):
     assert written[0] == written[1]
     suffixes = {path.suffix for path in written[0]}
     assert {".parquet", ".md"} <= suffixes
-    (table,) = [path for path in written[0] if path.suffix == ".parquet"]
+    (table,) = [path for path in written[0] if path.name == "tofu.details.parquet"]
     exported = pq.read_table(tmp_path / "one" / table).to_pylist()
     assert len(exported) == 4
     levels = {row["method"]: json.loads(row["levels"]) for row in exported}

@@ -12,7 +12,10 @@ from puzzles import method, run
 from rich.console import Console
 
 from harness.results.store import ResultsStore
+from harness_leaderboards.boards import board_named
+from harness_leaderboards.built import Built
 from harness_leaderboards.export import write
+from harness_leaderboards.ranking.build import build_ranked
 from harness_leaderboards.render.markdown import markdown
 from harness_leaderboards.render.terminal import print_leaderboard
 from harness_leaderboards.solve.boards import SolveBoard
@@ -104,14 +107,15 @@ def test_the_curve_over_votes_is_out_of_the_same_run(results):
 
 
 def test_files_hold_every_row(results, tmp_path):
-    table, text = write(built(results), tmp_path)
-    rows = pq.read_table(table).to_pylist()
+    ranked = build_ranked(board_named("mirrors", ["mirrors"]), ResultsStore(results))
+    files = {path.name: path for path in write(Built(ranked, built(results)), tmp_path)}
+    rows = pq.read_table(files["mirrors.details.parquet"]).to_pylist()
     assert len(rows) == 5
     half = next(row for row in rows if row["method"].endswith("HalfRight"))
     assert half["score"] == pytest.approx(0.75)
     assert dict(half["figures"])["strict"] == 0.5
     assert half["gain_clusters"] == 4
-    assert "HalfRight" in text.read_text()
+    assert "HalfRight" in files["mirrors.md"].read_text()
 
 
 def test_other_settings_are_other_sections_and_unfinished_runs_are_unranked(tmp_path):
@@ -144,9 +148,9 @@ def test_the_command_builds_registered_boards(tmp_path):
     done = command("leaderboard", "--results", str(tmp_path), "--json")
     assert done.code == 0, done.err
     arc, logic = sorted(json.loads(done.out), key=lambda one: one["board"]["name"])
-    methods = [row["method"] for row in arc["sections"][0]["rows"]]
+    methods = [row["method"] for row in arc["details"]["sections"][0]["rows"]]
     assert methods[0] == "copy-input"
     assert set(methods) == {"copy-input", "majority-colour", "nearest"}
-    assert logic["sections"][0]["rows"][0]["method"] == "majority-colour"
+    assert logic["details"]["sections"][0]["rows"][0]["method"] == "majority-colour"
     done = command("leaderboard", "boolean-logic", "--results", str(tmp_path), "--details")
     assert "Accuracy by depth" in done.out

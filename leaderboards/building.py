@@ -1,0 +1,107 @@
+"""Build boards from a results folder: which ones, their ranked tables, details and trends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.errors import UsageError
+from harness.results.schema import RunStatus
+from harness.results.store import ResultsStore
+from harness_leaderboards.adapt.boards import AdaptBoard
+from harness_leaderboards.adapt.build import build_adapt
+from harness_leaderboards.boards import (
+    EVO_MEMORY,
+    BoardSpec,
+    board_named,
+    boards_of,
+    detailed,
+    read_board,
+)
+from harness_leaderboards.build import build
+from harness_leaderboards.built import AnyLeaderboard, Built
+from harness_leaderboards.edits.boards import EditBoard
+from harness_leaderboards.edits.build import build_edits
+from harness_leaderboards.export import parquet
+from harness_leaderboards.history.build import trends_of
+from harness_leaderboards.ranking.build import build_ranked
+from harness_leaderboards.ranking.export import ranking_table_of
+from harness_leaderboards.render.page import page_of
+from harness_leaderboards.site.model import SiteBoard
+from harness_leaderboards.solve.boards import SolveBoard
+from harness_leaderboards.solve.build import build_solve
+
+MANY_SAMPLES = 1_000_000
+"""Above so many samples the detailed tables, which look at each of them, are made when asked."""
+
+
+def build_all(
+    store: ResultsStore, names: Sequence[str] = (), *, details: bool | None = None
+) -> tuple[list[Built], list[str]]:
+    """Build boards.
+
+    Args:
+        store: the results folder.
+        names: boards, tasks or TOML files; none: all that have finished runs.
+        details: whether to make the detailed tables; None: where there are not very many samples.
+
+    Returns:
+        The boards, and a sentence for each registered board that cannot be loaded.
+
+    Raises:
+        UsageError: a board is unknown or broken, or no run of it is finished.
+    """
+    specs, broken = _chosen(names, store)
+    return [build_one(spec, store, details=details) for spec in specs], broken
+
+
+def build_one(spec: BoardSpec, store: ResultsStore, *, details: bool | None = None) -> Built:
+    """Build a board with its details and trends."""
+    ranked = build_ranked(spec, store)
+    samples = sum(
+        run.n_planned
+        for run in store.runs()
+        if run.task == spec.task and run.status is RunStatus.COMPLETE
+    )
+    wanted = samples <= MANY_SAMPLES if details is None else details
+    made = _details(spec, store) if wanted else None
+    return Built(ranked, made, trends_of(ranked, store) if wanted else ())
+
+
+def site_board(built: Built) -> SiteBoard:
+    """A board as its pages show it."""
+    page = page_of(built.details) if built.details else None
+    return SiteBoard(built.ranked, page, built.trends, parquet(ranking_table_of(built.ranked)))
+
+
+def _details(spec: BoardSpec, store: ResultsStore) -> AnyLeaderboard | None:
+    board = detailed(spec)
+    if isinstance(board, SolveBoard):
+        return build_solve(board, store)
+    if isinstance(board, AdaptBoard):
+        return build_adapt(board, store)
+    if isinstance(board, EditBoard):
+        return build_edits(board, store)
+    return build(board, store) if board else None
+
+
+def _chosen(names: Sequence[str], store: ResultsStore) -> tuple[list[BoardSpec], list[str]]:
+    """The boards to build, each with at least one finished run."""
+    runs = store.runs()
+    finished = {run.task for run in runs if run.status is RunStatus.COMPLETE}
+    broken: tuple[str, ...] = ()
+    if names:
+        tasks = {run.task for run in runs}
+        chosen = [board_named(name, tasks) for name in dict.fromkeys(names)]
+    else:
+        found, broken = boards_of(finished)
+        chosen = list(found) or [read_board(EVO_MEMORY)]
+    for board in chosen:
+        if board.task not in finished:
+            unfinished = sum(run.task == board.task for run in runs)
+            more = f" ({unfinished} unfinished)" if unfinished else ""
+            unread = f"; {'; '.join(store.problems)}" if store.problems else ""
+            raise UsageError(
+                f"no finished run of {board.task} in {store.root}{more}; make one with: "
+                f"harness run --task {board.task}{unread}"
+            )
+    return chosen, list(broken)

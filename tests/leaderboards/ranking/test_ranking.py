@@ -1,0 +1,283 @@
+"""Ranked tables of small runs whose figures are known by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from harness.results.schema import Status
+from harness.statistics import mean_with_interval
+from harness_leaderboards.boards.spec import parse_board
+from harness_leaderboards.ranking.build import build_ranked
+from harness_leaderboards.ranking.export import ranking_csv, ranking_rows
+from harness_leaderboards.ranking.tables import ranking_table, wins_table
+
+FIELDS = {"name": "mine", "task": "evo-memory", "protocol": "stream", "baseline": "baseline"}
+STREAM = {"cluster": "stream"}
+
+
+def board(metric=None, **fields):
+    return parse_board({**FIELDS, "metric": {**STREAM, **(metric or {})}, **fields})
+
+
+def built(results, **fields):
+    return build_ranked(board(**fields), results.store)
+
+
+def only(results, **fields):
+    (table,) = built(results, **fields).tables
+    return table
+
+
+def rows(table):
+    return {row.method: row for row in table.rows}
+
+
+def streams(scores):
+    """Streams with one score each."""
+    return {f"s{at}": [score] for at, score in enumerate(scores)}
+
+
+def test_values_intervals_and_counts(results):
+    scores = {"s": [0, 1, 1], "t": [1, 0], "u": [0, 0, 0, 1]}
+    results.run("exprag", scores)
+    table = only(results)
+    cell = rows(table)["exprag"].average
+    names = [name for name, some in scores.items() for _ in some]
+    expected = mean_with_interval([one for some in scores.values() for one in some], names)
+    assert (cell.value, cell.low, cell.high) == pytest.approx(
+        (expected.mean, expected.low, expected.high)
+    )
+    assert (cell.n, cell.n_planned, cell.clusters, cell.seeds) == (9, 9, 3, (0,))
+    assert cell.cost.input_tokens == 100
+    assert cell.cost.seconds == 0.5
+    assert table.title == "babyai, org/smollm2"
+
+
+def test_a_clear_winner_has_rank_one_and_the_rest_share_theirs(results):
+    random = np.random.default_rng(0)
+    base = random.random(12)
+    results.run("best", streams(base + 2))
+    results.run("one", streams(base + random.normal(0, 0.1, 12)))
+    results.run("two", streams(base + random.normal(0, 0.1, 12)))
+    table = only(results)
+    assert table.rows[0].method == "best"
+    ranks = {name: (row.rank_low, row.rank_high) for name, row in rows(table).items()}
+    assert ranks == {"best": (1, 1), "one": (2, 3), "two": (2, 3)}
+    assert [(pair.row, pair.better) for pair in table.pairs] == [(0, 1), (0, 1), (1, 0)]
+    assert all(pair.low > 0 for pair in table.pairs[:2])
+
+
+def test_where_lower_is_better_the_order_turns(results):
+    for name, steps in (("slow", 9.0), ("fast", 2.0)):
+        results.run(name, streams([1.0] * 8), metrics={"steps": lambda at, n=steps: n})
+    table = only(results, metric={"name": "steps", "higher_is_better": False})
+    assert [row.method for row in table.rows] == ["fast", "slow"]
+    assert (table.rows[0].rank_low, table.rows[0].rank_high) == (1, 1)
+    assert table.pairs[0].difference == -7
+    assert table.pairs[0].better == 1
+
+
+def test_five_streams_rank_nobody_and_it_is_said(results):
+    results.run("best", streams([1.0] * 5))
+    results.run("worst", streams([0.0] * 5))
+    table = only(results)
+    assert {(row.rank_low, row.rank_high) for row in table.rows} == {(1, 2)}
+    assert table.notes == ("5 streams decide no rank at 0.05: at least 6 streams are needed.",)
+
+
+def test_a_method_with_fewer_samples_is_unranked(results):
+    results.run("baseline", streams([0.5] * 8))
+    results.run("exprag", streams([0.4] * 8))
+    results.run("exprecent", streams([1.0, *[Status.INVALID] * 7]))
+    table = only(results)
+    assert table.rows[-1].method == "exprecent"
+    assert table.rows[-1].rank_low is None
+    assert table.rows[-1].unranked == "7 samples that others have are not scored"
+    assert [row.rank_high for row in table.rows[:2]] == [1, 2]
+
+
+def test_samples_that_nobody_can_answer_keep_nobody_from_a_rank(results):
+    for name, score in (("baseline", 0.5), ("exprag", 0.4)):
+        results.run(name, streams([*[score] * 7, Status.INVALID]))
+    assert [row.average.n for row in only(results).rows] == [7, 7]
+    assert all(row.rank_low for row in only(results).rows)
+
+
+def test_failed_samples_count_with_the_worst_score(results):
+    results.run("exprag", streams([1.0, Status.FAILED]))
+    cell = rows(only(results))["exprag"].average
+    assert (cell.value, cell.n, cell.n_failed) == (0.5, 2, 1)
+    cell = rows(only(results, metric={"worst": -1.0}))["exprag"].average
+    assert cell.value == 0.0
+
+
+def test_seeds_are_averaged_and_shown(results):
+    results.run("exprag", streams([1.0] * 6), sample_seed=0)
+    results.run("exprag", streams([0.0] * 6), sample_seed=1)
+    cell = rows(only(results))["exprag"].average
+    assert (cell.value, cell.seeds, cell.spread, cell.clusters) == (0.5, (0, 1), (1.0, 0.0), 6)
+
+
+def test_too_few_seeds_are_unranked(results):
+    results.run("exprag", streams([1.0] * 6))
+    (row,) = only(results, minimum_seeds=3).rows
+    assert row.unranked == "1 seed of the 3 that a rank needs"
+
+
+def test_the_newest_run_of_equal_work_counts(results):
+    results.run("exprag", streams([0.0] * 6))
+    newest = results.run("exprag", streams([1.0] * 6))
+    (row,) = only(results).rows
+    assert row.average.value == 1.0
+    assert row.average.run_ids == (newest,)
+
+
+def test_other_data_are_another_table(results):
+    results.run("baseline", streams([0.0] * 6), content_hash="old")
+    results.run("baseline", streams([0.5] * 6), content_hash="new")
+    results.run("exprag", streams([1.0] * 6), content_hash="new")
+    titles = {table.title: len(table.rows) for table in built(results).tables}
+    assert titles == {"babyai, org/smollm2": 2, "babyai, org/smollm2, older data 1: old": 1}
+
+
+def test_models_and_orders_are_tables_of_their_own(results):
+    for model in ("a", "b"):
+        for order in ("native", "shuffled"):
+            results.run("x", streams([0.5] * 6), model_id=model, model=model, order=order)
+    titles = [table.title for table in built(results).tables]
+    assert len(titles) == 4
+    assert "babyai, a, shuffled order" in titles
+
+
+def test_subsets_are_averaged_and_ranked_together(results):
+    results.run("baseline", streams([0.0] * 8), subset="one")
+    results.run("baseline", {"t0": [1.0], "t1": [1.0]}, subset="two")
+    results.run("exprag", streams([1.0] * 8), subset="one")
+    results.run("exprag", {"t0": [1.0], "t1": [1.0]}, subset="two")
+    results.run("exprecent", streams([0.2] * 8), subset="one")
+    tables = built(results).tables
+    assert [table.subsets for table in tables] == [("one", "two"), ("one",), ("two",)]
+    both = rows(tables[0])
+    assert both["baseline"].average.value == 0.5
+    assert both["baseline"].average.clusters == 10
+    assert both["exprag"].rank_high == 1
+    assert both["exprecent"].average.value is None
+    assert (both["exprecent"].average.present, both["exprecent"].average.expected) == (1, 2)
+    assert both["exprecent"].unranked == "1 of 2 subsets"
+    by_samples = build_ranked(board(average="samples"), results.store).tables[0]
+    assert rows(by_samples)["baseline"].average.value == pytest.approx(0.2)
+    assert rows(tables[1])["exprecent"].rank_low == 2
+
+
+def test_groups_have_tables_of_their_own(results):
+    for subset in ("a", "b", "c"):
+        results.run("baseline", streams([0.5] * 6), subset=subset)
+    groups = [{"name": "single", "subsets": ["a", "b"]}, {"name": "multi", "subsets": ["c"]}]
+    names = [table.group for table in built(results, groups=groups).tables]
+    assert names == ["single", "a", "b", "c"]
+
+
+def test_a_board_of_some_subsets_leaves_others_out(results):
+    results.run("baseline", streams([0.5] * 6), subset="a")
+    results.run("baseline", streams([0.5] * 6), subset="b")
+    assert [table.subsets for table in built(results, subsets=["a"]).tables] == [("a",)]
+
+
+def test_figures_of_runs_have_seeds_as_units(results):
+    figures = {"good": (0.8, 0.9, 0.7), "bad": (0.1, 0.2, 0.3)}
+    for name, values in figures.items():
+        for seed, value in enumerate(values):
+            results.run(
+                name,
+                streams([0.0]),
+                train_seed=seed,
+                work_key=f"{name}{seed}",
+                protocol="edit",
+                content_hash=f"data-{seed}",
+                metrics_of_run=[("score", value)],
+            )
+    fields = {"protocol": "edit", "minimum_seeds": 2}
+    spec = parse_board({**FIELDS, **fields, "metric": {"of": "runs"}})
+    (table,) = build_ranked(spec, results.store).tables
+    good = rows(table)["good"].average
+    expected = mean_with_interval([0.8, 0.9, 0.7], range(3))
+    assert (good.value, good.low) == pytest.approx((expected.mean, expected.low))
+    assert good.clusters == 3
+    assert table.notes == ("3 seeds decide no rank at 0.05: at least 6 seeds are needed.",)
+
+
+def test_sources_of_unequal_size_can_weigh_the_same(results):
+    run = results.run("exprag", {"s": [1, 0, 0, 0]})
+    assert rows(only(results, metric={"cluster": "source"}))["exprag"].average.value == 0.25
+    samples = results.store.samples("evo-memory", [run])
+    assert samples.source_id.nunique() == 4
+    same = rows(only(results, metric={"cluster": "source", "equal_sources": True}))["exprag"]
+    assert same.average.value == 0.25
+    assert 0 <= same.average.low < same.average.high <= 1
+
+
+def test_a_run_whose_samples_are_gone_or_broken_is_named_and_left_out(results):
+    gone, broken = (results.run(name, streams([0.5] * 6)) for name in ("gone", "broken"))
+    results.run("baseline", streams([0.5] * 6))
+    folder = results.root / "samples" / "task=evo-memory"
+    (folder / f"{gone}.parquet").unlink()
+    (folder / f"{broken}.parquet").write_bytes(b"PAR1 junk PAR1")
+    found = built(results)
+    assert [row.method for row in found.tables[0].rows] == ["baseline"]
+    assert len(found.problems) == 2
+    assert any(gone in one and "missing" in one for one in found.problems)
+    assert any(broken in one and "cannot be read" in one for one in found.problems)
+
+
+def test_samples_of_another_run_under_a_runs_name_are_named(results):
+    one, other = (results.run(name, streams([0.5] * 6)) for name in ("one", "other"))
+    folder = results.root / "samples" / "task=evo-memory"
+    (folder / f"{one}.parquet").write_bytes((folder / f"{other}.parquet").read_bytes())
+    found = built(results)
+    assert [row.method for row in found.tables[0].rows] == ["other"]
+    assert any("samples of another run" in problem for problem in found.problems)
+
+
+def test_a_row_of_a_newer_schema_is_named_and_skipped(results):
+    run = results.run("baseline", streams([0.5] * 6))
+    results.store.replace({**results.store.row(run), "schema_version": 99})
+    found = built(results)
+    assert found.tables == ()
+    assert (
+        "written by a newer harness (schema 99; this harness reads 1); upgrade" in found.problems[0]
+    )
+
+
+def test_metrics_of_samples_that_not_all_have(results):
+    results.run("exprag", streams([1.0] * 6), metrics={"progress": lambda at: 0.5})
+    results.run("exprecent", streams([1.0] * 6))
+    table = only(results, metric={"name": "progress"})
+    assert rows(table)["exprag"].average.value == 0.5
+    assert rows(table)["exprecent"].average.value is None
+    assert rows(table)["exprecent"].rank_low is None
+
+
+def test_tables_say_what_they_show(results):
+    results.run("baseline", streams([0.0] * 8), metrics={})
+    results.run("exprag", streams([1.0] * 8))
+    table = only(results)
+    shown = ranking_table(board(), table)
+    assert shown.headers[:4] == ("rank", "method", "score", "n")
+    assert shown.rows[0][:2] == ("1", "exprag")
+    assert "8 streams leave possible" in shown.caption[0]
+    wins = wins_table(board(), table)
+    assert wins.rows == (("exprag", "baseline", "+1.00 [+1.00, +1.00]", ".008", "better"),)
+
+
+def test_csv_has_a_line_for_each_row_and_no_formula(results):
+    results.run("=cmd()", streams([0.5] * 6))
+    found = built(results, columns=[{"metric": "steps", "header": "steps"}])
+    (line,) = csv.DictReader(io.StringIO(ranking_csv(found)))
+    assert line["method"] == "'=cmd()"
+    assert float(line["value"]) == 0.5
+    assert line["steps"] == ""
+    assert len(list(ranking_rows(found))) == 1
