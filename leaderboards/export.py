@@ -51,7 +51,7 @@ def write(built: Built, folder: Path) -> tuple[Path, ...]:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
             for file, content in files.items():
-                _replace(folder / file, content)
+                replace_file(folder / file, content)
             if built.details is None:  # an earlier build's would be of other rows
                 details.unlink(missing_ok=True)
     except OSError as error:
@@ -211,7 +211,8 @@ def _gain_types() -> dict[str, Any]:
     }
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file under another name and rename it: it is there as a whole or as it was."""
     scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         scratch.write_bytes(content)

@@ -75,15 +75,12 @@ def _tables(
     present = {run.subset for run in runs}
     order = [one for one in _order(spec) if one in present]
     subsets = (*order, *sorted(present - set(order)))
-    grouped = [(one.name, tuple(s for s in one.subsets if s in present)) for one in spec.groups]
-    if not grouped:
-        grouped = [("", subsets)]
-    for name, members in [*grouped, *((one, (one,)) for one in subsets)]:
-        if len(members) < 2 and (name, members) not in [(one, (one,)) for one in subsets]:
-            continue
-        words = ", ".join(one for one in (name or "all subsets", told) if one)
-        found = _members(runs, members, sums)
-        table = table_of(spec, members, found)
+    groups = {one.name: [s for s in one.subsets if s in present] for one in spec.groups}
+    shown = list((groups or {"": list(subsets)}).items())
+    shown = [(name, tuple(members)) for name, members in shown if len(members) > 1]
+    for name, members in [*shown, *((one, (one,)) for one in subsets)]:
+        words = ", ".join(part for part in (name or "all", told) if part)
+        table = table_of(spec, members, _members(runs, members, sums))
         yield replace(table, group=name, setting=dict(setting), title=words)
 
 

@@ -75,9 +75,12 @@ def _plain(value: Any) -> Any:
         return " ".join(
             "=".join(map(str, one)) if isinstance(one, tuple) else str(one) for one in pairs
         )
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    return without_formula(value) if isinstance(value, str) else value
+
+
+def without_formula(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: an apostrophe before what looks like one."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _row(board: RankedBoard, table: RankedTable, row: RankedRow, cell: Cell) -> dict[str, Any]:

@@ -174,8 +174,9 @@ def _statements(spec: BoardSpec) -> tuple[str, str]:
         f"where checkpoint = ''{ignoring}"
     )
     sums = (
-        "select filename, run_id, unit, sum(value) as total, count(value) as n, count(*) as planned, "  # noqa: S608
-        "count_if(status = $failed) as failed, count_if(status = $invalid) as invalid, "
+        "select filename, run_id, unit, sum(value) as total, count(value) as n, "  # noqa: S608
+        "count(*) as planned, count_if(status = $failed) as failed, "
+        "count_if(status = $invalid) as invalid, "
         "sum(input_tokens) as read, sum(output_tokens) as written, sum(latency_s) as seconds "
         f"from ({rows}) group by all order by filename, run_id, unit"
     )

@@ -1,0 +1,1 @@
+"""Results that come from other harnesses, and results for other tools."""
