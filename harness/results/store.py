@@ -414,29 +414,40 @@ class ResultsStore:
                 self._note(path, str(error))
 
     def _run_rows(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        states = {path: _state(path) for path in sorted((self.root / "runs").glob("*.parquet"))}
+        unknown = [path for path, state in states.items() if (path, *state) not in self._read]
+        found = _rows_of_many(unknown) if len(unknown) >= _MANY_FILES else {}
+        for path, state in states.items():
+            row = self._read.get((path, *state))
+            if row is None:
+                row = self._run_row(path, found.get(path))
+            if row is not None:
+                self._read[(path, *state)] = row
+                yield path, row
+
+    def _run_row(self, path: Path, rows: list[dict[str, Any]] | None) -> dict[str, Any] | None:
+        """The one row of a file of the runs table; None, and a note, where it has none.
+
+        Args:
+            path: the file.
+            rows: its rows where they are known.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        for path in sorted((self.root / "runs").glob("*.parquet")):
-            try:
-                state = path.stat()
-                known = self._read.get((path, state.st_mtime_ns, state.st_size))
-                if known is not None:
-                    yield path, known
-                    continue
-                rows = pq.read_table(path, schema=tables().runs).to_pylist()
-            except (OSError, pa.ArrowException, ValueError) as error:
-                self._note(path, str(error).splitlines()[0])
-                continue
-            if len(rows) != 1 or rows[0]["run_id"] != path.stem:
-                self._note(path, "holds no single run of that name")
-                continue
-            if (rows[0]["schema_version"] or 0) > SCHEMA_VERSION:
-                version = f"{rows[0]['schema_version']}; this harness reads {SCHEMA_VERSION}"
-                self._note(path, f"written by a newer harness (schema {version}); upgrade")
-                continue
-            self._read[path, state.st_mtime_ns, state.st_size] = rows[0]
-            yield path, rows[0]
+        try:
+            rows = pq.read_table(path, schema=tables().runs).to_pylist() if rows is None else rows
+        except (OSError, pa.ArrowException, ValueError) as error:
+            self._note(path, str(error).splitlines()[0])
+            return None
+        if len(rows) != 1 or rows[0]["run_id"] != path.stem:
+            self._note(path, "holds no single run of that name")
+            return None
+        if (rows[0]["schema_version"] or 0) > SCHEMA_VERSION:
+            version = f"{rows[0]['schema_version']}; this harness reads {SCHEMA_VERSION}"
+            self._note(path, f"written by a newer harness (schema {version}); upgrade")
+            return None
+        return rows[0]
 
     def _unfinished(self, path: Path) -> RunSummary | None:
         header: dict[str, Any] | None = None
@@ -494,6 +505,43 @@ class ResultsStore:
         with (self.root / "journal" / ".claim").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Time and size of a file; zeros where it is gone again."""
+    try:
+        state = path.stat()
+    except OSError:
+        return 0, 0
+    return state.st_mtime_ns, state.st_size
+
+
+def _rows_of_many(paths: Sequence[Path]) -> dict[Path, list[dict[str, Any]]]:
+    """The rows of many files of the runs table in one query; none where one file is damaged.
+
+    One by one, a file takes four milliseconds.
+    """
+    import duckdb
+
+    columns = ", ".join(f'"{name}"' for name in tables().runs.names)
+    query = (
+        f"select filename, {columns} from (select * from known union all by name "  # noqa: S608
+        "select * from read_parquet($paths, union_by_name=true, filename=true))"
+    )
+    try:
+        with duckdb.connect() as connection:
+            connection.register("known", tables().runs.empty_table())
+            found = connection.sql(query, params={"paths": [str(path) for path in paths]})
+            table = found.to_arrow_table()
+    except duckdb.Error:
+        return {}
+    rows = dict[Path, list[dict[str, Any]]]()
+    for row in table.to_pylist():
+        rows.setdefault(Path(row.pop("filename")), []).append(row)
+    return rows
+
+
+_MANY_FILES = 8
 
 
 def _is_held(path: Path) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from harness.results.schema import RunStatus
 from harness.results.store import ResultsStore
+from harness.results.writer import settle_arrow
 from harness_leaderboards.boards import BoardSpec
 from harness_leaderboards.boards.spec import Source
 from harness_leaderboards.ranking.figures import Member, table_of
@@ -32,6 +33,7 @@ def build_ranked(spec: BoardSpec, store: ResultsStore) -> RankedBoard:
         A table for each setting and group of subsets that has complete runs, then one for each
         subset; unfinished runs; and what could not be read.
     """
+    settle_arrow()
     summaries = [one for one in store.runs() if one.task == spec.task]
     complete = {one.run_id for one in summaries if one.status is RunStatus.COMPLETE}
     runs = choose(spec, (row for row in store.rows() if row["run_id"] in complete))
