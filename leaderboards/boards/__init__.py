@@ -176,6 +176,7 @@ def detailed(spec: BoardSpec) -> AnyBoard | None:
             unit=spec.solve.unit,
             figures=spec.solve.figures,
             fit_options=spec.solve.fit_options,
+            equal_sources=spec.metric.equal_sources,
             baseline=spec.baseline,
             min_effect=effect,
         )

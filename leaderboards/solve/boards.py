@@ -17,6 +17,7 @@ class SolveBoard:
             that no run of a section has is left out.
         fit_options: options of the task that say what solvers are fitted on and leave what is
             asked as it is: methods stay comparable across them.
+        equal_sources: whether each source weighs the same, however many test inputs it has.
         baseline: the floor that gains are measured against.
         min_effect: smallest difference of the score that matters.
     """
@@ -26,5 +27,6 @@ class SolveBoard:
     unit: str
     figures: tuple[tuple[str, str], ...]
     fit_options: tuple[str, ...] = ()
+    equal_sources: bool = True
     baseline: str = "copy-input"
     min_effect: float = 0.01

@@ -18,7 +18,8 @@ from harness.errors import ResultsError
 from harness.protocols.solve.rules import estimate
 from harness.results.schema import RunStatus, Status
 from harness.results.store import ResultsStore
-from harness.statistics import Verdict, compare_paired, holm, verdict
+from harness.statistics import MeanEstimate, Verdict, compare_paired, holm, verdict
+from harness.statistics.means import mean_of_contributions
 from harness_leaderboards.model import LocalSetting, PairedGain
 from harness_leaderboards.runs import local_setting, unranked_run
 from harness_leaderboards.solve.boards import SolveBoard
@@ -47,6 +48,8 @@ class _Source:
 
     content: frozenset[str]
     share: float
+    n: int
+    """How many test inputs were scored, over all seeds."""
 
 
 @dataclass
@@ -135,7 +138,7 @@ def _section(
     found = list[tuple[SolveRow, _Read]]()
     for runs in methods:
         try:
-            found.append(_row(runs, _read(board, store, runs)))
+            found.append(_row(board, runs, _read(board, store, runs)))
         except ResultsError as error:
             problems.append(str(error))
     base = next((read for row, read in found if row.method == board.baseline), None)
@@ -179,13 +182,23 @@ def _read(board: SolveBoard, store: ResultsStore, runs: Sequence[_Run]) -> _Read
         shares[one.source_id].append(float(one.score))
         content[one.source_id].add(one.sample_hash)
     found.sources = {
-        name: _Source(frozenset(content[name]), sum(scores) / len(scores))
+        name: _Source(frozenset(content[name]), sum(scores) / len(scores), len(scores))
         for name, scores in shares.items()
     }
     return found
 
 
-def _row(runs: Sequence[_Run], read: _Read) -> tuple[SolveRow, _Read]:
+def _score(board: SolveBoard, sources: Sequence[_Source]) -> MeanEstimate:
+    """The mean over sources or over their test inputs, with its interval over sources."""
+    if board.equal_sources:
+        return estimate([one.share for one in sources])
+    n = sum(one.n for one in sources)
+    return mean_of_contributions(
+        [one.share * one.n / n for one in sources], [one.n / n for one in sources]
+    )
+
+
+def _row(board: SolveBoard, runs: Sequence[_Run], read: _Read) -> tuple[SolveRow, _Read]:
     names = dict.fromkeys(name for run in runs for name in run.metrics)
     means = dict[str, float]()
     for name in names:
@@ -194,7 +207,7 @@ def _row(runs: Sequence[_Run], read: _Read) -> tuple[SolveRow, _Read]:
             means[name] = math.fsum(values) / len(values)
     score = None
     if read.sources:
-        score = estimate([one.share for one in read.sources.values()])
+        score = _score(board, list(read.sources.values()))
     asked = max(1, len(runs) * len(read.sources))
     costs = [run.cost for run in runs if run.cost is not None]
     said = runs[-1].said
@@ -258,6 +271,7 @@ def _with_gains(
                 [base.sources[name].share for name in both],
                 [read.sources[name].share for name in both],
                 both,
+                weights=None if board.equal_sources else [read.sources[n].n for n in both],
             )
         found.append((row, compared, len({*base.sources, *read.sources}) - len(both)))
     tested = [compared for _, compared, _ in found if compared is not None]

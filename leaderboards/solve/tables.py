@@ -155,12 +155,18 @@ def _depths(section: SolveSection) -> Iterable[TextTable]:
 def _caption(board: SolveBoard, section: SolveSection) -> Iterable[str]:
     clusters = max((row.score.clusters for row in section.rows if row.score), default=0)
     seeds = sorted({seed for row in section.rows for seed in row.seeds})
-    yield (
-        f"score: mean over {clusters} {board.unit} of the share that one of the attempts solves; "
-        f"failed ones count as unsolved; 95 % interval over {board.unit}, Wilson's where each is "
-        f"solved or not, else a t interval, given the seed"
-        f"{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}."
-    )
+    given = f"given the seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}."
+    if board.equal_sources:
+        yield (
+            f"score: mean over {clusters} {board.unit} of the share that one of the attempts "
+            f"solves; failed ones count as unsolved; 95 % interval over {board.unit}, Wilson's "
+            f"where each is solved or not, else a t interval, {given}"
+        )
+    else:
+        yield (
+            f"score: share of {board.unit} that one of the attempts solves; failed ones count as "
+            f"unsolved; 95 % t interval over {clusters} sources, {given}"
+        )
     yield (
         f"gain: method - {board.baseline} on the same {board.unit}. p: two-sided test that swaps "
         "the two, adjusted after Holm."
