@@ -341,9 +341,15 @@ def _add_plugins() -> None:
             _warn([f"verb '{one.name}' of package '{one.distribution}' exists already; left out."])
             continue
         try:
-            app.command(name=one.name)(one.load())
+            verb = one.load()
+            app.command(name=one.name, help=_summary(verb))(verb)
         except UsageError as error:
             _warn([str(error)])
+
+
+def _summary(verb: Any) -> str:
+    """The first paragraph of a verb's docstring; the rest is for who reads the code."""
+    return " ".join((verb.__doc__ or "").strip().split("\n\n")[0].split())
 
 
 def _interruptible(work: Any) -> int:

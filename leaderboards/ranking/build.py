@@ -19,6 +19,7 @@ from harness_leaderboards.ranking.figures import Member, table_of
 from harness_leaderboards.ranking.model import RankedBoard, RankedTable
 from harness_leaderboards.ranking.runs import Chosen, Setting, choose
 from harness_leaderboards.ranking.samples import RunSums, sums_of
+from harness_leaderboards.render.headings import HASH, differing, differing_options
 from harness_leaderboards.runs import unranked_run
 
 
@@ -104,25 +105,28 @@ def _members(
 def _told_apart(settings: Iterable[Setting]) -> dict[Setting, str]:
     """A setting in a few words: the model, and whatever differs between tables."""
     every = [dict(one) for one in settings]
-    varying = {
-        name
-        for name in dict.fromkeys(name for one in every for name in one)
-        if len({one.get(name, "") for one in every}) > 1
-    }
-    words = dict[Setting, str]()
-    for setting in settings:
-        values = dict(setting)
-        parts = [values["model"].partition("@")[0]] if values.get("model") else []
-        if values.get("order") and "order" in varying:
-            parts.append(f"{values['order']} order")
-        for name in sorted(varying - {"order"}):
-            value = values.get(name, "")
-            if name == "model":
-                continue
-            if value:
-                parts.append(value if name == "data" else f"{name} {value}")
-        models = {one.get("model", "").partition("@")[0] for one in every}
-        if "model" in varying and len(models) < len({one.get("model", "") for one in every}):
-            parts.append(values.get("model", "").partition("@")[2][:12])
-        words[setting] = ", ".join(one for one in parts if one)
+    return {one: ", ".join(_words(dict(one), every)) for one in settings}
+
+
+def _words(setting: Mapping[str, str], every: Sequence[Mapping[str, str]]) -> list[str]:
+    model, _, revision = setting.get("model", "").partition("@")
+    words = [model] if model else []
+    alike = [one for one in every if one.get("model", "").partition("@")[0] == model]
+    words += differing("revision", revision[:HASH], [_revision(one) for one in alike])
+    for name in sorted({name for one in every for name in one} - {"model"}):
+        value, others = setting.get(name, ""), [one.get(name, "") for one in every]
+        if name in ("task options", "sampling"):
+            words += differing_options(value, others)
+        elif name == "order" and set(others) - {value}:
+            words.append(f"{value} order")
+        elif name == "sample limit" and set(others) - {value}:
+            words.append(f"first {value} samples" if value else "all samples")
+        elif name == "data":
+            words += [value] if value else []
+        else:
+            words += differing(name, value, others)
     return words
+
+
+def _revision(setting: Mapping[str, str]) -> str:
+    return setting.get("model", "").partition("@")[2][:HASH]
