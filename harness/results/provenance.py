@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import inspect
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -61,6 +62,36 @@ def platform_text() -> str:
     return f"{platform.system()} {platform.release()} {platform.machine()}"
 
 
+@cache
+def machine() -> dict[str, Any]:
+    """What decides how fast this machine is: times are compared between equal ones only.
+
+    What cannot be found out is left out; nothing is executed to find it.
+    """
+    found: dict[str, Any] = {"cores": os.cpu_count() or 0}
+    if processor := _first_value(Path("/proc/cpuinfo"), "model name"):
+        found["processor"] = processor
+    if memory := _first_value(Path("/proc/meminfo"), "MemTotal"):
+        found["memory_gib"] = round(int(memory.split()[0]) / 2**20)
+    cards = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    if names := [_first_value(path, "Model") for path in cards]:
+        found["gpus"] = names
+    return found
+
+
+def _first_value(path: Path, name: str) -> str:
+    """The first value of a file of lines ``name : value``; empty where there is none."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in lines:
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return ""
+
+
 def of_this_process() -> dict[str, Any]:
     """The columns of a run's row that say with what it was made."""
     found, dirty = commit()
@@ -70,6 +101,7 @@ def of_this_process() -> dict[str, Any]:
         "dirty": dirty,
         "platform": f"{platform_text()} {platform.python_implementation()}",
         "argv": json.dumps(sys.argv),
+        "machine": json.dumps(machine(), sort_keys=True),
     }
 
 

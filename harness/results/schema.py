@@ -134,6 +134,7 @@ def tables() -> Tables:
         *[("paid_input_tokens", count), ("paid_output_tokens", count), ("rescored_from", text)],
         ("method_code_hash", text),
         ("protocol_settings", text),
+        ("machine", text),
     ]
     samples = [
         *keys,

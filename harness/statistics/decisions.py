@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from harness.statistics.paired import PairedComparison
+from harness.statistics.paired import PairedComparison, PairedTest
 
 
 class Verdict(StrEnum):
@@ -127,6 +125,9 @@ def verdict(
       items and scores in [0, 1] that is ``G >= log(alpha) / log(1 - min_effect)``, the rule of
       three: 299 for .01.
 
+    A figure of whole runs over seeds asks for neither, but for seeds that differ; a metric that is
+    computed again from swapped rows cannot use the second.
+
     Neither mends a skewed loss: where most clusters differ a little and very few lose everything,
     the interval is too narrow and "not worse" comes somewhat more often than alpha.
 
@@ -157,9 +158,14 @@ def verdict(
         return Verdict.IMPROVED if comparison.difference > 0 else Verdict.REGRESSED
     if comparison.low is None or comparison.low < -min_effect:
         return Verdict.INCONCLUSIVE
+    if comparison.test is PairedTest.SEEDS:  # whole runs that differ: their spread is evidence
+        spread = comparison.high is not None and comparison.high > comparison.low
+        return Verdict.NOT_WORSE if spread else Verdict.INCONCLUSIVE
     changed = max(1, comparison.changed_clusters)
     if smallest_attainable_p(changed, comparisons) < alpha:
         return Verdict.NOT_WORSE
+    if comparison.test is PairedTest.LABEL_SWAP:  # what one cluster can do to it is not known
+        return Verdict.INCONCLUSIVE
     unseen = _largest_loss(comparison, alpha, largest_change)
     return Verdict.NOT_WORSE if unseen <= min_effect else Verdict.INCONCLUSIVE
 

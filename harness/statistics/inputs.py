@@ -71,6 +71,31 @@ def cluster_codes(clusters: Iterable[Hashable], n: int) -> Codes:
     return np.array(codes, dtype=np.int64)
 
 
+def item_weights(weights: Iterable[float] | None, n: int) -> Floats:
+    """Read what each item weighs.
+
+    Args:
+        weights: a positive number for each item; None: all weigh the same.
+        n: number of items expected.
+
+    Returns:
+        The weights, shape ``(n,)``, 1 each if none are given.
+
+    Raises:
+        ValueError: there are not ``n`` weights, or one is not finite and positive.
+    """
+    import numpy as np
+
+    if weights is None:
+        return np.ones(n)
+    array = finite_scores(weights, "weights")
+    if array.size != n:
+        raise ValueError(f"{n} items but {array.size} weights: one weight for each item.")
+    if (array <= 0).any():
+        raise ValueError("weights are positive: leave items that weigh nothing out.")
+    return array
+
+
 def error_rate(level: float) -> float:
     """Turn a confidence level into the error rate of the test that agrees with it.
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.statistics.inputs import cluster_codes, error_rate, finite_scores
+from harness.statistics.inputs import cluster_codes, error_rate, finite_scores, item_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +39,10 @@ _NOISE = 4 * sys.float_info.epsilon
 """By how much equal decimals differ when computed (.3 - .1 and .2), relative to their size."""
 
 
+_NOTHING = 1e-9
+"""Share of all weight below which a sum of weights is nothing but rounding."""
+
+
 class PairedTest(StrEnum):
     """The test behind a p value."""
 
@@ -47,6 +51,19 @@ class PairedTest(StrEnum):
 
     SIGN_FLIP = "sign_flip"
     """Permutation test that swaps the two labels within whole clusters."""
+
+    CLUSTER_T = "cluster_t"
+    """t test with one degree of freedom less than clusters; shown where they are too few to swap
+    labels, and nothing is decided by it."""
+
+    LABEL_SWAP = "label_swap"
+    """The same for a metric that is no mean: it is computed again from the swapped rows."""
+
+    CROSSED = "crossed"
+    """t test of clusters crossed with orders or seeds, Satterthwaite degrees of freedom."""
+
+    SEEDS = "seeds"
+    """Paired t test over seeds: figures of runs as a whole."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +75,8 @@ class PairedComparison:
         clusters: number of independent clusters.
         changed_clusters: clusters whose mean score differs between the two.
         lost_clusters: clusters in which the candidate's mean is lower.
-        largest_cluster: number of items of the largest cluster.
+        largest_cluster: number of items of the largest cluster; where items have weights, its share
+            of all weight times the number of items.
         baseline: mean score of the baseline.
         candidate: mean score of the candidate.
         difference: ``candidate - baseline``; above 0 the candidate is better.
@@ -78,7 +96,7 @@ class PairedComparison:
     clusters: int
     changed_clusters: int
     lost_clusters: int
-    largest_cluster: int
+    largest_cluster: float
     baseline: float
     candidate: float
     difference: float
@@ -101,6 +119,7 @@ def compare_paired(
     level: float = 0.95,
     permutations: int = 20_000,
     seed: int = 0,
+    weights: Iterable[float] | None = None,
 ) -> PairedComparison:
     """Compare two runs by a two-sided permutation test of the mean difference over items.
 
@@ -121,12 +140,16 @@ def compare_paired(
         level: confidence level, probability in (0, 1).
         permutations: most flips to enumerate or draw, at least 1; about 100 bytes of memory each.
         seed: seed of the random flips.
+        weights: what each item weighs in the means, above 0; equal if not given. With one over the
+            size of an item's subset, each subset weighs the same, and one test is over all. The
+            interval then holds the shifts of all items alike.
 
     Returns:
         The comparison.
 
     Raises:
-        ValueError: there is no item, lengths differ, or a score is not finite.
+        ValueError: there is no item, lengths differ, a score is not finite, or a weight not
+            positive.
 
     Source: Fisher 1935 (sign-flip test); Phipson and Smyth 2010 (the added 1); McNemar 1947.
     """
@@ -144,16 +167,19 @@ def compare_paired(
         raise ValueError(f"at least one permutation is needed, not {permutations}.")
     alpha = error_rate(level)
     codes = cluster_codes(clusters, n)
+    weighs = item_weights(weights, n)
+    whole = math.fsum(weighs)
     change, size = after - before, np.abs(after) + np.abs(before)
     change[np.abs(change) <= _NOISE * size] = 0.0
     wins, losses = int((change > 0).sum()), int((change < 0).sum())
-    counts = np.bincount(codes)
-    sums = np.bincount(codes, weights=change).astype(np.float64)
+    counts = np.bincount(codes, weights=weighs).astype(np.float64)
+    sums = np.bincount(codes, weights=weighs * change).astype(np.float64)
     groups = len(counts)
-    mcnemar = groups == n and bool(np.isin((before, after), (0.0, 1.0)).all())
-    tolerance = float(_NOISE * (groups + 1) * size.sum())
+    alike = bool((weighs == weighs[0]).all())
+    mcnemar = groups == n and alike and bool(np.isin((before, after), (0.0, 1.0)).all())
+    tolerance = float(_NOISE * (groups + 1) * (weighs * size).sum())
     flips = _flips(sums, counts, permutations, seed)
-    shifts = _accepted_shifts(flips, math.fsum(change), n, tolerance)
+    shifts = _accepted_shifts(flips, math.fsum(weighs * change), whole, tolerance)
     p = _mcnemar_p(wins, losses) if mcnemar else shifts.p
     low, high = shifts.interval(alpha, p)
     exact = mcnemar or flips.exact
@@ -162,9 +188,9 @@ def compare_paired(
         clusters=groups,
         changed_clusters=int((np.abs(sums) > tolerance).sum()),
         lost_clusters=int((sums < -tolerance).sum()),
-        largest_cluster=int(counts.max()),
-        baseline=math.fsum(before) / n,
-        candidate=math.fsum(after) / n,
+        largest_cluster=float(counts.max() / whole * n),
+        baseline=math.fsum(weighs * before) / whole,
+        candidate=math.fsum(weighs * after) / whole,
         difference=shifts.difference,
         wins=wins,
         losses=losses,
@@ -180,7 +206,7 @@ def compare_paired(
 
 
 class _Flips(NamedTuple):
-    """Sum of the differences and number of items in the flipped clusters, for each flip."""
+    """Sum of the differences and weight of the items in the flipped clusters, for each flip."""
 
     sums: Floats
     sizes: Floats
@@ -240,14 +266,14 @@ class _Ends(NamedTuple):
         return end if math.isfinite(end) else None
 
 
-def _flips(sums: Floats, counts: Codes, permutations: int, seed: int) -> _Flips:
-    """Enumerate the flips of clusters with these sums and item counts, or draw them.
+def _flips(sums: Floats, counts: Floats, permutations: int, seed: int) -> _Flips:
+    """Enumerate the flips of clusters with these sums and weights, or draw them.
 
     Clusters equal in both are of one kind: how many of them are flipped is all that matters.
     """
     import numpy as np
 
-    kinds: dict[tuple[float, int], int] = {}  # as they appear: the same order if signs change
+    kinds: dict[tuple[float, float], int] = {}  # as they appear: the same order if signs change
     for kind in zip(sums.tolist(), counts.tolist(), strict=True):
         kinds[kind] = kinds.get(kind, 0) + 1
     values = np.array(list(kinds), dtype=np.float64)
@@ -291,17 +317,22 @@ def _halved_binomials(count: int) -> list[float]:
     return chances
 
 
-def _accepted_shifts(flips: _Flips, total: float, n: int, tolerance: float) -> _AcceptedShifts:
+def _accepted_shifts(
+    flips: _Flips, total: float, whole: float, tolerance: float
+) -> _AcceptedShifts:
     """Sort the ends of the intervals of shifts that the flips accept (see the module)."""
     import numpy as np
 
     total = total if abs(total) > tolerance else 0.0
     halves: list[Floats] = []
-    for sums, sizes in ((flips.sums, flips.sizes), (total - flips.sums, n - flips.sizes)):
+    # Weights that add up to none or all but for rounding are none or all.
+    some = np.where(flips.sizes <= _NOTHING * whole, 0.0, flips.sizes)
+    rest = np.where(whole - some <= _NOTHING * whole, 0.0, whole - some)
+    for sums, sizes in ((flips.sums, some), (total - flips.sums, rest)):
         # A sum that is zero but for rounding decides whether a flip counts, so it is made zero.
         exact = np.where(np.abs(sums) <= tolerance, 0.0, sums)
         halves.append(np.divide(exact, sizes, out=np.zeros_like(exact), where=sizes > 0))
-    empty = (flips.sizes == 0) | (flips.sizes == n)  # flips nothing or all: accepts every shift
+    empty = (some == 0) | (rest == 0)  # flips nothing or all: accepts every shift
     lows = np.where(empty, -np.inf, np.minimum(*halves))
     highs = np.where(empty, np.inf, np.maximum(*halves))
     ends: list[_Ends] = []
@@ -311,7 +342,7 @@ def _accepted_shifts(flips: _Flips, total: float, n: int, tolerance: float) -> _
         ends.append(_Ends(values[order], shares / flips.weights.sum()))
     if total < 0:
         ends.reverse()
-    return _AcceptedShifts(difference=total / n, facing=ends[0], away=ends[1])
+    return _AcceptedShifts(difference=total / whole, facing=ends[0], away=ends[1])
 
 
 def _mcnemar_p(wins: int, losses: int) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.registry import Need
-from harness.results.provenance import code_hash
+from harness.results.provenance import code_hash, machine
 
 PARTS = {
     "__init__.py": "",
@@ -85,3 +85,14 @@ def test_the_scoring_code_of_a_subset_is_part_of_its_hash(subset, module, monkey
 
     monkeypatch.setattr(provenance.Path, "read_text", edited)
     assert code_hash(task.code(), []) != before
+
+
+def test_a_machine_is_told_without_running_anything(monkeypatch):
+    import subprocess
+
+    monkeypatch.setattr(subprocess, "run", None)
+    monkeypatch.setattr(subprocess, "Popen", None)
+    machine.cache_clear()
+    found = machine()
+    assert found["cores"] >= 1
+    assert set(found) <= {"cores", "processor", "memory_gib", "gpus"}

@@ -1,0 +1,1 @@
+"""What the statistics of ``harness compare`` promise, measured on simulated and on real runs."""
