@@ -37,7 +37,7 @@ def load_runs(results: Path | str = "results", task: str | None = None) -> pd.Da
     store = _store(results)
     frame = store.run_rows()
     if task is not None:
-        frame = frame[frame["task"] == task].reset_index(drop=True)
+        frame = frame.loc[frame["task"] == task, :].reset_index(drop=True)
     _warn(store.problems)
     return _with_metrics(frame)
 
@@ -109,6 +109,82 @@ def leaderboard(results: Path | str = "results", board: str = "evo-memory") -> p
     frame = pd.DataFrame(list(ranking_rows(built)), columns=ranking_schema().names)
     frame["figures"] = [dict(one) for one in frame["figures"]]
     frame["setting"] = [dict(one) for one in frame["setting"]]
+    return frame
+
+
+def compare(
+    baseline: str,
+    candidate: str,
+    results: Path | str = "results",
+    *,
+    task: str = "",
+    subsets: Sequence[str] = (),
+    method: str = "",
+    baseline_method: str = "",
+    metric: str = "",
+    alpha: float = 0.05,
+    min_effect: float | None = None,
+    policy: str = "significant",
+    allow: Sequence[str] = (),
+) -> pd.DataFrame:
+    """A candidate against its baseline, as ``harness compare`` does it.
+
+    Args:
+        baseline: a results folder, run ids separated by commas, or a saved board.
+        candidate: the same.
+        results: where run ids are looked up.
+        task: only this task.
+        subsets: only these subsets.
+        method: method of the candidate, and of the baseline unless that is named.
+        baseline_method: another one of the baseline.
+        metric: what is compared; empty: the board's.
+        alpha: error rate of the whole report.
+        min_effect: smallest difference that matters; None: the task's.
+        policy: ``significant`` or ``strict``.
+        allow: what is no obstacle: ``task_version``, ``data``, ``missing``.
+
+    Returns:
+        A row for each comparison (``subset`` empty) and each of its subsets, with the fields of
+        `harness_leaderboards.comparing.model.Figures`; ``attrs["verdict"]`` is that of all.
+
+    Raises:
+        UsageError: the sides are not comparable, or an option is wrong.
+
+    Warns:
+        UserWarning: a file could not be read; it is named.
+    """
+    from dataclasses import asdict
+
+    import pandas as pd
+
+    from harness_leaderboards.comparing import options
+    from harness_leaderboards.comparing.build import build_report
+    from harness_leaderboards.comparing.matching import Choice
+    from harness_leaderboards.comparing.runs import read_side
+
+    folder = Path(results)
+    report = build_report(
+        read_side(baseline, folder),
+        read_side(candidate, folder),
+        Choice(task, tuple(subsets), method, baseline_method),
+        options.rules(alpha, min_effect, policy, allow, None, 0),
+        metric,
+    )
+    _warn(report.problems)
+    rows = [
+        {
+            "task": one.task,
+            "subset": "" if figures is one.total else figures.name,
+            "baseline_method": one.baseline_method,
+            "candidate_method": one.candidate_method,
+            "metric": one.metric,
+            **{name: value for name, value in asdict(figures).items() if name != "name"},
+        }
+        for one in report.comparisons
+        for figures in (one.total, *one.subsets)
+    ]
+    frame = pd.DataFrame(rows)
+    frame.attrs["verdict"] = str(report.verdict)
     return frame
 
 

@@ -50,6 +50,7 @@ class Plan:
         wanted: the value of samples that is paired; for a figure of runs, what items are listed by.
         cluster: what is independent.
         average: what weighs the same.
+        equal_sources: whether each source weighs the same, however many items it has.
         min_effect: smallest difference that matters.
         higher_is_better: direction of the metric; that of items is `wanted`'s.
     """
@@ -61,6 +62,7 @@ class Plan:
     wanted: Wanted
     cluster: Cluster
     average: Weight
+    equal_sources: bool
     min_effect: float
     higher_is_better: bool
     items_are_told: bool
@@ -116,6 +118,7 @@ def plan_of(
         ),
         cluster=metric.cluster,
         average=board.average,
+        equal_sources=own and metric.equal_sources,
         min_effect=least_effect(board) if min_effect is None else min_effect,
         higher_is_better=direction is Direction.HIGHER,
         items_are_told=of is not Of.RUN or board.protocol != "edit",

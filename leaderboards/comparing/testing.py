@@ -75,7 +75,8 @@ def test_items(
     sign = 1.0 if plan.higher_is_better else -1.0
     before, after = sign * kept["baseline"].to_numpy(), sign * kept["candidate"].to_numpy()
     clusters = cluster_labels(kept, plan.cluster)
-    weights = _weights(kept) if weigh_subsets and plan.average is Weight.SUBSETS else None
+    equal_subsets = weigh_subsets and plan.average is Weight.SUBSETS
+    weights = _weights(kept, equal_subsets=equal_subsets, equal_sources=plan.equal_sources)
     columns = kept["column"].nunique()
     undecided = ""
     if trained and columns < 2:
@@ -240,11 +241,15 @@ def _quantile(
     )
 
 
-def _weights(table: Frame) -> list[float] | None:
-    """One over the size of an item's subset; None where there is one subset."""
-    sizes = table.groupby("subset")["item"].transform("size")
-    many = table["subset"].nunique()
-    return None if many == 1 else (1.0 / sizes / many).tolist()
+def _weights(table: Frame, *, equal_subsets: bool, equal_sources: bool) -> list[float] | None:
+    """The weight of each item; None where all weigh the same."""
+    weights = table["item"].notna().astype(float)
+    if equal_sources:
+        of_source = [table["subset"], table["source"], table["column"]]
+        weights /= weights.groupby(of_source).transform("sum")
+    if equal_subsets:
+        weights /= weights.groupby(table["subset"]).transform("sum")
+    return None if weights.nunique() < 2 else (weights / weights.sum()).tolist()
 
 
 def _largest_change(before: Any, after: Any) -> float:

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from harness.errors import UnknownName
-from harness_leaderboards.api import leaderboard, load_runs, load_samples
+from harness_leaderboards import compare, leaderboard, load_runs, load_samples
 
 
 @pytest.fixture
@@ -43,6 +43,19 @@ def test_a_leaderboard_is_its_rows(filled):
     assert list(board["method"]) == ["exprag", "baseline"]
     assert list(board["value"]) == [0.75, 0.5]
     assert board["setting"][0]["order"] == "native"
+
+
+def test_a_comparison_is_a_row_for_each_task_and_subset(results):
+    streams = {f"s{at}": [1, 0] for at in range(8)}
+    before = results.run("exprag", streams, work_key="a")
+    after = results.run("exprag", {name: [0, 0] for name in streams}, work_key="b")
+    found = compare(before, after, results.root)
+    (row,) = found.to_dict("records")
+    assert (row["task"], row["subset"], row["difference"]) == ("evo-memory", "", -0.5)
+    assert row["verdict"] == "regressed"
+    assert found.attrs["verdict"] == "regressed"
+    same = compare(before, before, results.root)
+    assert same.attrs["verdict"] == "not_worse"
 
 
 def test_an_empty_folder_gives_empty_frames(tmp_path):
