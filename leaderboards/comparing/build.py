@@ -236,11 +236,14 @@ def _means_without_failed(
     """The means of both sides over items that have not failed on either; None for other metrics."""
     if plan.of is not Of.MEAN or table.empty:
         return None, None
-    kept = table.dropna(subset=["baseline_ok", "candidate_ok"])
+    sides = ["baseline_ok", "candidate_ok"]
+    kept = table.dropna(subset=sides)
     if kept.empty:
         return None, None
+    if plan.equal_sources:
+        kept = kept.groupby(["subset", "source"])[sides].mean().reset_index()
     if weigh and plan.average is Weight.SUBSETS:
-        kept = kept.groupby("subset")[["baseline_ok", "candidate_ok"]].mean()
+        kept = kept.groupby("subset")[sides].mean()
     return float(kept["baseline_ok"].mean()), float(kept["candidate_ok"].mean())
 
 
