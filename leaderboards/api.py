@@ -56,6 +56,7 @@ def load_samples(
         every metric that a sample has.
 
     Raises:
+        ResultsError: there is no such folder.
         UnknownName: a run is not there.
 
     Warns:
@@ -70,7 +71,7 @@ def load_samples(
     frames = list[Any]()
     for task in dict.fromkeys(rows[one]["task"] for one in wanted if one in rows):
         ids = [one for one in wanted if one in rows and rows[one]["task"] == task]
-        frame = store.samples(task, ids)
+        frame = _samples(store, task, ids)
         frame.insert(1, "task", task)
         frame.insert(2, "method", frame["run_id"].map(lambda one: rows[one]["method"]))
         frames.append(frame)
@@ -189,9 +190,28 @@ def compare(
 
 
 def _store(results: Path | str) -> ResultsStore:
+    from harness.errors import ResultsError
     from harness.results.store import ResultsStore
 
-    return ResultsStore(results)
+    store = ResultsStore(results)
+    if not store.root.is_dir():
+        raise ResultsError(f"there is no results folder '{store.root}'.")
+    return store
+
+
+def _samples(store: ResultsStore, task: str, run_ids: Sequence[str]) -> pd.DataFrame:
+    """The samples of runs; those that cannot be read are named among the store's problems."""
+    import pandas as pd
+
+    from harness.errors import ResultsError
+
+    try:
+        return store.samples(task, run_ids)
+    except ResultsError as error:
+        if len(run_ids) == 1:
+            store.problems.append(str(error))
+            return store.samples(task, [])
+    return pd.concat([_samples(store, task, [one]) for one in run_ids], ignore_index=True)
 
 
 def _with_metrics(frame: pd.DataFrame) -> pd.DataFrame:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from harness.errors import UsageError
 from harness.results.schema import RunStatus
-from harness.results.store import ResultsStore
+from harness.results.store import ResultsStore, RunSummary
 from harness_leaderboards.adapt.boards import AdaptBoard
 from harness_leaderboards.adapt.build import build_adapt
 from harness_leaderboards.boards import (
@@ -74,6 +77,15 @@ def site_board(built: Built) -> SiteBoard:
 
 
 def _details(spec: BoardSpec, store: ResultsStore) -> AnyLeaderboard | None:
+    made = _all_details(spec, store)
+    if made is None or not spec.subsets:
+        return made
+    # The sections of each kind of board have a setting with a subset; their types differ.
+    shown: Any = tuple(one for one in made.sections if one.setting.subset in spec.subsets)
+    return replace(made, sections=shown)
+
+
+def _all_details(spec: BoardSpec, store: ResultsStore) -> AnyLeaderboard | None:
     board = detailed(spec)
     if isinstance(board, SolveBoard):
         return build_solve(board, store)
@@ -86,6 +98,11 @@ def _details(spec: BoardSpec, store: ResultsStore) -> AnyLeaderboard | None:
 
 def _chosen(names: Sequence[str], store: ResultsStore) -> tuple[list[BoardSpec], list[str]]:
     """The boards to build, each with at least one finished run."""
+    if not store.root.is_dir():
+        raise UsageError(
+            f"there is no results folder '{store.root}'; name one with --results, or make runs "
+            "with: harness run --task evo-memory"
+        )
     runs = store.runs()
     finished = {run.task for run in runs if run.status is RunStatus.COMPLETE}
     broken: tuple[str, ...] = ()
@@ -104,4 +121,25 @@ def _chosen(names: Sequence[str], store: ResultsStore) -> tuple[list[BoardSpec],
                 f"no finished run of {board.task} in {store.root}{more}; make one with: "
                 f"harness run --task {board.task}{unread}"
             )
+        _refuse_unknown(board, runs)
+    names_of = Counter(board.name for board in chosen)
+    twice = [name for name, count in names_of.items() if count > 1]
+    if twice:
+        raise UsageError(f"two boards are called '{twice[0]}' and would share files; rename one.")
     return chosen, list(broken)
+
+
+def _refuse_unknown(board: BoardSpec, runs: Iterable[RunSummary]) -> None:
+    """Refuse a board whose subsets no finished run has.
+
+    Raises:
+        UsageError: it would be empty.
+    """
+    have = {
+        run.subset for run in runs if run.task == board.task and run.status is RunStatus.COMPLETE
+    }
+    if board.subsets and not have & set(board.subsets):
+        raise UsageError(
+            f"no finished run of {board.task} is on a subset of board '{board.name}' "
+            f"({', '.join(board.subsets)}); there are runs on: {', '.join(sorted(have))}."
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import math
 import secrets
 import time
@@ -381,14 +382,21 @@ class ResultsStore:
         columns = ", ".join(f'"{name}"' for name in schema.names)
         # The empty table has the columns that files of an earlier version lack.
         query = (
-            f"select {columns} from (select * from known union all by name "  # noqa: S608
-            "select * from read_parquet($paths, union_by_name=true)) "
-            "where $sample is null or sample_id = $sample "
+            f"select {columns}, filename from (select * from known union all by name "  # noqa: S608
+            "select * from read_parquet($paths, union_by_name=true, filename=true, "
+            "hive_partitioning=false)) where $sample is null or sample_id = $sample "
             'order by run_id, stream_id, "step", "repeat"'
         )
-        with duckdb.connect() as connection:
-            connection.register("known", schema.empty_table())
-            return connection.execute(query, {"paths": paths, "sample": sample_id}).df()
+        try:
+            with duckdb.connect() as connection:
+                connection.register("known", schema.empty_table())
+                found = connection.execute(query, {"paths": paths, "sample": sample_id}).df()
+        except duckdb.Error as error:
+            raise ResultsError(_damage(paths, error)) from error
+        for path, run_id in found[["filename", "run_id"]].drop_duplicates().itertuples(index=False):
+            if Path(path).stem != run_id:
+                raise ResultsError(f"{path} holds {table} of another run, {run_id}; remove it.")
+        return found.drop(columns="filename")
 
     def _published(self) -> Iterator[RunSummary]:
         for path, row in self._run_rows():
@@ -442,6 +450,10 @@ class ResultsStore:
             return None
         if len(rows) != 1 or rows[0]["run_id"] != path.stem:
             self._note(path, "holds no single run of that name")
+            return None
+        broken = [name for name in _JSON_COLUMNS if not _is_json(rows[0][name])]
+        if broken:
+            self._note(path, f"its column {broken[0]} is no JSON")
             return None
         if (rows[0]["schema_version"] or 0) > SCHEMA_VERSION:
             version = f"{rows[0]['schema_version']}; this harness reads {SCHEMA_VERSION}"
@@ -516,6 +528,34 @@ def _state(path: Path) -> tuple[int, int]:
     return state.st_mtime_ns, state.st_size
 
 
+_JSON_COLUMNS = (
+    *("task_options", "method_parts", "sampling", "data", "versions", "argv"),
+    *("engine_settings", "engine_options", "protocol_settings"),
+)
+
+
+def _is_json(text: str | None) -> bool:
+    """Whether a column can be read; one that is not there can."""
+    try:
+        json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _damage(paths: Sequence[str], error: Exception) -> str:
+    """Which of some files cannot be read, and why."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for path in paths:
+        try:
+            pq.ParquetFile(path).read()
+        except (OSError, pa.ArrowException) as damage:
+            return f"{path} is damaged ({str(damage).splitlines()[0]}); restore it, or run again."
+    return f"{', '.join(paths)}: {str(error).splitlines()[0]}"
+
+
 def _rows_of_many(paths: Sequence[Path]) -> dict[Path, list[dict[str, Any]]]:
     """The rows of many files of the runs table in one query; none where one file is damaged.
 
@@ -526,7 +566,8 @@ def _rows_of_many(paths: Sequence[Path]) -> dict[Path, list[dict[str, Any]]]:
     columns = ", ".join(f'"{name}"' for name in tables().runs.names)
     query = (
         f"select filename, {columns} from (select * from known union all by name "  # noqa: S608
-        "select * from read_parquet($paths, union_by_name=true, filename=true))"
+        "select * from read_parquet($paths, union_by_name=true, filename=true, "
+        "hive_partitioning=false))"
     )
     try:
         with duckdb.connect() as connection:

@@ -1,5 +1,6 @@
 """Ranks of many methods with the uncertainty that the data leave: simultaneous over all pairs.
 
+Methods trained under several seeds are ranked by `rank_trained`, all others by `rank_methods`.
 A matrix of contributions comes in (one row for each independent unit, one column for each method);
 pairwise differences with simultaneous intervals, p values adjusted for all pairs, and for each
 method the range of ranks that is compatible with them go out.
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.statistics.inputs import error_rate
+from harness.statistics.means import orders_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +38,9 @@ _CELLS = 50_000_000
 
 _CHUNK = 4_000_000
 """Numbers held at once."""
+
+_ROUNDING = 1e-12
+"""By how much equal contributions differ when computed, relative to their size."""
 
 _NOISE = 1e-9
 """By how much equal statistics differ when computed in another order, relative to their size."""
@@ -117,14 +122,9 @@ def rank_methods(
     alpha = error_rate(level)
     units, methods = table.shape
     rows, columns = np.triu_indices(methods, k=1)
-    table = table - table.mean(axis=1, keepdims=True)  # pairs do not change, rounding is smaller
-    products = table.T @ table
-    squares = products.diagonal()[rows] + products.diagonal()[columns] - 2 * products[rows, columns]
-    scale = float(np.abs(products).max())
-    squares = np.where(squares <= _NOISE * scale, 0.0, squares)
-    totals = table.sum(axis=0)
-    differences = totals[rows] - totals[columns]
-    differences[squares == 0] = 0.0
+    # What all methods share in a unit changes no pair; without it rounding is smaller.
+    table = table - np.median(table, axis=1, keepdims=True)
+    differences, squares = _pairs(table, rows, columns)
     count = int(min(flips, max(1_000, _CELLS // max(1, len(rows)))))
     exact = 2.0 ** (units - 1) <= count
     inverse = np.divide(1.0, np.sqrt(squares), out=np.zeros_like(squares), where=squares > 0)
@@ -135,23 +135,137 @@ def rank_methods(
     p = np.where(squares > 0, p, 1.0)
     critical = _critical(largest, alpha, exact=exact)
     lows, highs = _intervals(table, share, rows, columns, differences, squares, critical)
-    better = np.zeros((methods, methods), dtype=bool)
-    found = p < alpha
-    better[rows[found], columns[found]] = differences[found] > 0
-    better[columns[found], rows[found]] = differences[found] < 0
-    best, worst = 1 + better.sum(axis=0), methods - better.sum(axis=1)
     return Ranking(
-        ranks=tuple(zip(best.tolist(), worst.tolist(), strict=True)),
-        pairs=tuple(
-            PairDifference(int(i), int(j), float(d), _bounded(low), _bounded(high), float(chance))
-            for i, j, d, low, high, chance in zip(
-                rows, columns, differences, lows, highs, p, strict=True
-            )
-        ),
+        ranks=_ranks(methods, rows, columns, differences, p < alpha),
+        pairs=_as_pairs(rows, columns, differences, lows, highs, p),
         units=units,
         smallest_p=max(2.0 ** (1 - units), 0.0 if exact else 1 / (1 + count)),
         level=level,
         exact=exact,
+    )
+
+
+def rank_trained(
+    contributions: NDArray[np.float64], weights: NDArray[np.float64], level: float = 0.95
+) -> Ranking:
+    """Rank methods that were trained under several seeds, higher totals first.
+
+    What a seed does, it does to all units, so units and seeds are crossed: each pair is a two-way
+    t test (`harness.statistics.means.orders_interval`) of what its cells add to the difference. p
+    values and intervals are Bonferroni's over all pairs; fewer than six units decide nothing.
+
+    Args:
+        contributions: what each unit adds to the figure of a method under a seed, shape ``(units,
+            seeds, methods)``; a method that was not trained has the same under every seed.
+        weights: share of each unit in the figure, shape ``(units,)``, sum 1.
+        level: probability in (0, 1).
+
+    Raises:
+        ValueError: shapes do not fit, or a number is not finite.
+    """
+    import numpy as np
+
+    table = np.asarray(contributions, dtype=np.float64)
+    share = np.asarray(weights, dtype=np.float64)
+    if table.ndim != 3 or 0 in table.shape or share.shape != table.shape[:1]:
+        raise ValueError(
+            f"contributions have shape {table.shape} and weights {share.shape}: (units, seeds, "
+            "methods) and one weight for each unit."
+        )
+    if not np.isfinite(table).all() or not np.isfinite(share).all():
+        raise ValueError("contributions and weights are finite numbers.")
+    alpha = error_rate(level)
+    units, _, methods = table.shape
+    rows, columns = np.triu_indices(methods, k=1)
+    found = [
+        _crossed_pair(table[:, :, i] - table[:, :, j], share, 1 - alpha / len(rows))
+        for i, j in zip(rows, columns, strict=True)
+    ]
+    decides = 2.0 ** (1 - units) < alpha
+    p = np.array([min(1.0, one[3] * len(rows)) if decides else 1.0 for one in found])
+    ends = [(one[1], one[2]) if decides else (-np.inf, np.inf) for one in found]
+    lows, highs = (np.array([end[side] for end in ends]) for side in (0, 1))
+    differences = np.array([one[0] for one in found])
+    return Ranking(
+        ranks=_ranks(methods, rows, columns, differences, p < alpha),
+        pairs=_as_pairs(rows, columns, differences, lows, highs, p),
+        units=units,
+        smallest_p=2.0 ** (1 - units),
+        level=level,
+        exact=False,
+    )
+
+
+def _crossed_pair(cells: Floats, share: Floats, level: float) -> tuple[float, float, float, float]:
+    """Difference, ends of its interval and p of one pair, from its units by seeds."""
+    from scipy.special import stdtr
+
+    units = len(cells)
+    difference = float(cells.sum(axis=0).mean())
+    table = difference + units * (cells - difference * share[:, None])
+    found = orders_interval(table, level)
+    if found.low is None or found.high is None or found.degrees is None or not found.variance:
+        equal = not found.variance and found.low is not None
+        unknown = (0.0, 0.0) if equal and not difference else (-math.inf, math.inf)
+        return difference, *unknown, 1.0
+    statistic = abs(difference) / math.sqrt(found.variance)
+    return difference, found.low, found.high, float(2 * stdtr(found.degrees, -statistic))
+
+
+def _pairs(
+    table: Floats, rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> tuple[Floats, Floats]:
+    """The difference of each pair, and the sum of its squared differences over units.
+
+    What is zero but for rounding, judged by the two methods of the pair alone, is zero.
+    """
+    import numpy as np
+
+    differences, squares = np.empty(len(rows)), np.empty(len(rows))
+    step = max(1, _CHUNK // len(table))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        one, other = table[:, rows[part]], table[:, columns[part]]
+        change = one - other
+        differences[part] = change.sum(axis=0)
+        squares[part] = (change**2).sum(axis=0)
+        size = ((np.abs(one) + np.abs(other)) ** 2).sum(axis=0)
+        same = squares[part] <= _ROUNDING**2 * size
+        differences[part][same] = 0.0
+        squares[part][same] = 0.0
+    return differences, squares
+
+
+def _ranks(
+    methods: int,
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    differences: Floats,
+    found: NDArray[np.bool_],
+) -> tuple[tuple[int, int], ...]:
+    """Best and worst rank of each method from the pairs that are told apart."""
+    import numpy as np
+
+    better = np.zeros((methods, methods), dtype=bool)
+    better[rows[found], columns[found]] = differences[found] > 0
+    better[columns[found], rows[found]] = differences[found] < 0
+    best, worst = 1 + better.sum(axis=0), methods - better.sum(axis=1)
+    return tuple(zip(best.tolist(), worst.tolist(), strict=True))
+
+
+def _as_pairs(
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    differences: Floats,
+    lows: Floats,
+    highs: Floats,
+    p: Floats,
+) -> tuple[PairDifference, ...]:
+    return tuple(
+        PairDifference(int(i), int(j), float(d), _bounded(low), _bounded(high), float(chance))
+        for i, j, d, low, high, chance in zip(
+            rows, columns, differences, lows, highs, p, strict=True
+        )
     )
 
 

@@ -8,6 +8,7 @@ its path; a task without a board gets a default one as soon as runs of it exist.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -107,7 +108,7 @@ def board_named(name: str, tasks: Iterable[str] = ()) -> BoardSpec:
         UsageError: the registered object or the file is no board.
     """
     if name.endswith(".toml"):
-        return read_board(Path(name).expanduser())
+        return _fitting(read_board(Path(name).expanduser()))
     known = {one.name for one in registered(Kind.BOARD)}
     if name in known:
         return _load(name)
@@ -208,7 +209,7 @@ def _of_task(task: str) -> BoardSpec:
     protocol = getattr(found, "protocol", "stream")
     stream = protocol not in ("edit", "adapt", "solve")
     return BoardSpec(
-        name=task,
+        name=re.sub(r"[^A-Za-z0-9_-]+", "-", task).lstrip("-_") or "board",
         title=task,
         task=task,
         protocol="stream" if stream else protocol,
@@ -233,10 +234,25 @@ def _load(name: str) -> BoardSpec:
     if isinstance(board, BoardSpec):
         return board
     if isinstance(board, Path | Traversable):
-        return read_board(board)
+        return _fitting(read_board(board))
     if isinstance(board, Mapping):
-        return parse_board(dict(cast("Mapping[str, Any]", board)))
+        return _fitting(parse_board(dict(cast("Mapping[str, Any]", board))))
     raise UsageError(
         f"board '{name}' is a {type(board).__name__}, not the path of a TOML file or its fields; "
         "mend the package that registers it."
     )
+
+
+def _fitting(spec: BoardSpec) -> BoardSpec:
+    """A board whose protocol is its task's, where the task can be loaded.
+
+    Raises:
+        UsageError: it is another.
+    """
+    protocol = getattr(_task_class(spec.task), "protocol", spec.protocol)
+    if protocol != spec.protocol:
+        raise UsageError(
+            f"board '{spec.name}' has protocol = '{spec.protocol}', but {spec.task} is a task of "
+            f"protocol '{protocol}'; mend the file."
+        )
+    return spec

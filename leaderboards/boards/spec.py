@@ -6,15 +6,21 @@ tables; the part named after the protocol says what the detailed tables below th
 
 from __future__ import annotations
 
+import re
 import tomllib
 from enum import StrEnum
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from harness.errors import UsageError
+
+COSTS = ("input_tokens", "output_tokens", "tokens", "seconds", "memory_bytes")
+"""What a trade-off can name beside ``value`` and columns."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 class _Part(BaseModel):
@@ -55,8 +61,9 @@ class Metric(_Part):
     higher_is_better: bool = True
     of: Source = Source.SAMPLES
     cluster: Cluster = Cluster.SOURCE
-    worst: float = 0.0
-    """What a failed sample counts with."""
+    """Left out of a file: the stream for a stream board, else the source."""
+    worst: float = Field(default=0.0, allow_inf_nan=False)
+    """What a failed sample counts with; to be said where lower is better."""
     without_groups: tuple[str, ...] = ()
     """Groups of samples that do not count, such as clean images."""
     equal_sources: bool = False
@@ -159,15 +166,39 @@ class BoardSpec(_Part):
     @field_validator("name")
     @classmethod
     def _plain_name(cls, name: str) -> str:
-        if not name or not all(one.isalnum() or one in "-_." for one in name):
-            raise ValueError("a board's name has letters, digits, '-', '_' and '.' only")
+        if not _NAME.fullmatch(name):
+            raise ValueError("a board's name has letters a to z, digits, '-' and '_' only")
         return name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_cluster(cls, fields: Any) -> Any:
+        """Samples of a stream belong together unless a board says otherwise."""
+        if not isinstance(fields, dict):
+            return fields
+        given: dict[str, Any] = dict(cast("dict[str, Any]", fields))
+        metric = given.get("metric", {})
+        if given.get("protocol") == "stream" and isinstance(metric, dict):
+            given["metric"] = {"cluster": Cluster.STREAM, **metric}
+        return given
 
     @model_validator(mode="after")
     def _consistent(self) -> BoardSpec:
         for protocol in ("stream", "edit", "adapt", "solve"):
             if protocol != self.protocol and getattr(self, protocol) is not None:
                 raise ValueError(f"has a part [{protocol}] but protocol = '{self.protocol}'")
+        lower = not self.metric.higher_is_better and self.metric.of is Source.SAMPLES
+        if lower and "worst" not in self.metric.model_fields_set:
+            raise ValueError(
+                "metric.worst has to say what a failed sample counts with, where lower is better"
+            )
+        figures = {"value", *COSTS, *(column.metric for column in self.columns)}
+        unknown = {name for one in self.trade_offs for name in (one.x, one.y)} - figures
+        if unknown:
+            raise ValueError(
+                f"trade_offs name no column: {', '.join(sorted(unknown))}; there are: "
+                f"{', '.join(sorted(figures))}"
+            )
         if self.metric.equal_sources and self.metric.cluster is not Cluster.SOURCE:
             raise ValueError("equal_sources needs cluster = 'source'")
         if len({group.name for group in self.groups}) < len(self.groups):

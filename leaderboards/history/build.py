@@ -19,9 +19,9 @@ from harness.results.store import ResultsStore
 from harness.statistics.steps import find_steps
 from harness_leaderboards.boards.spec import Source
 from harness_leaderboards.history.model import Point, Step, Trend
-from harness_leaderboards.ranking.figures import value_of
+from harness_leaderboards.ranking.cells import value_of
 from harness_leaderboards.ranking.model import RankedBoard
-from harness_leaderboards.ranking.runs import Chosen, attempts
+from harness_leaderboards.ranking.runs import Chosen, Setting, attempts
 from harness_leaderboards.ranking.samples import RunSums, sums_of
 
 _Row = Mapping[str, Any]
@@ -35,7 +35,7 @@ def trends_of(board: RankedBoard, store: ResultsStore) -> tuple[Trend, ...]:
     runs = attempts(spec, rows.values())
     series = defaultdict[tuple[Any, ...], list[Chosen]](list)
     for run in runs:
-        series[run.setting, run.embedder, run.subset, run.key, run.content].append(run)
+        series[_without_revision(run), run.embedder, run.subset, run.key, run.content].append(run)
     several = {
         place: members
         for place, members in series.items()
@@ -44,8 +44,8 @@ def trends_of(board: RankedBoard, store: ResultsStore) -> tuple[Trend, ...]:
     }
     sums: dict[str, RunSums] = {}
     if spec.metric.of is Source.SAMPLES:
-        ids = [run.run_id for members in several.values() for run in members]
-        sums, _ = sums_of(spec, store, ids)
+        planned = {run.run_id: run.n_planned for members in several.values() for run in members}
+        sums, _ = sums_of(spec, store, planned)
     titles = {table.subsets[0]: table.title for table in board.tables if len(table.subsets) == 1}
     found = list[Trend]()
     for members in several.values():
@@ -55,6 +55,13 @@ def trends_of(board: RankedBoard, store: ResultsStore) -> tuple[Trend, ...]:
             title = titles.get(last.subset, last.subset)
             found.append(Trend(spec.name, title, last.label, last.subset, points, _steps(points)))
     return tuple(sorted(found, key=lambda one: (one.title, one.subset, one.method)))
+
+
+def _without_revision(run: Chosen) -> Setting:
+    """The setting of an attempt, in which another revision of the model is the same model."""
+    return tuple(
+        (name, value.partition("@")[0] if name == "model" else value) for name, value in run.setting
+    )
 
 
 def _points(
@@ -84,8 +91,8 @@ def _points(
     return tuple(points)
 
 
-def _code(row: _Row) -> tuple[str, str]:
-    return str(row["code_hash"]), _harness(row)
+def _code(row: _Row) -> tuple[str, str, str]:
+    return str(row["code_hash"]), _harness(row), str(row["model_revision"])
 
 
 def _harness(row: _Row) -> str:

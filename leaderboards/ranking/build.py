@@ -41,10 +41,9 @@ def build_ranked(spec: BoardSpec, store: ResultsStore) -> RankedBoard:
     problems = list(store.problems)
     sums: dict[str, RunSums] = {}
     if spec.metric.of is Source.SAMPLES:
-        sums, more = sums_of(spec, store, [run.run_id for run in runs])
+        sums, more = sums_of(spec, store, {run.run_id: run.n_planned for run in runs})
         problems += more
-        unread = {run.run_id for run in runs} - sums.keys()
-        runs = [run for run in runs if run.run_id not in unread or not run.n_planned]
+        runs = [run for run in runs if run.run_id in sums]
     settings = defaultdict[Setting, list[Chosen]](list)
     for run in runs:
         settings[run.setting].append(run)

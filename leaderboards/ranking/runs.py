@@ -38,6 +38,8 @@ class Chosen:
     """Where it tells rows apart, else empty."""
     embedder: str
     seed: int
+    trained: bool
+    """Whether the seed is one of training."""
     content: str
     n_planned: int
     metrics: Mapping[str, float] = field(hash=False)
@@ -96,6 +98,7 @@ def _read(spec: BoardSpec, row: Mapping[str, Any]) -> Chosen:
         model=shown,
         embedder=row["embedder"] or "",
         seed=int(seed or 0),
+        trained=row["train_seed"] is not None,
         content=row["content_hash"] or "",
         n_planned=int(row["n_planned"] or 0),
         metrics={name: one for name, one in row["metrics"] if math.isfinite(one)},

@@ -1,13 +1,16 @@
 """Sums over the samples of many runs, by independent unit, computed by duckdb in one pass.
 
-No sample becomes a Python object: ten million rows are read in about a second. Whether two runs
-scored the same samples is told by how many they planned and by the samples that have no score.
+No sample that has a score becomes a Python object: ten million rows are read in about a second.
+Whether two runs scored the same samples is told by how many they planned and by the samples that
+have no score.
 """
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +44,9 @@ class RunSums:
         input_tokens: of all samples; likewise the following.
         output_tokens: written.
         seconds: wall time.
-        unscored: the samples without a score, which tell item sets apart.
+        unscored: the samples without a score, which tell item sets apart; none where no sample has
+            one.
+        rows: samples that the file holds, those that do not count too.
     """
 
     units: tuple[str, ...]
@@ -55,19 +60,25 @@ class RunSums:
     output_tokens: float
     seconds: float
     unscored: frozenset[str]
+    rows: int
 
 
 def sums_of(
-    spec: BoardSpec, store: ResultsStore, run_ids: Sequence[str]
+    spec: BoardSpec, store: ResultsStore, planned: Mapping[str, int]
 ) -> tuple[dict[str, RunSums], list[str]]:
     """Sum the samples of runs.
+
+    Args:
+        spec: the board.
+        store: the results folder.
+        planned: runs, and how many samples each has to have.
 
     Returns:
         The sums by run, and a sentence for each run whose samples cannot be read; those are left
         out.
     """
     folder = store.root / "samples" / f"task={spec.task}"
-    paths = {one: folder / f"{one}.parquet" for one in dict.fromkeys(run_ids)}
+    paths = {one: folder / f"{one}.parquet" for one in planned}
     problems = [
         f"skipped run {one}: its samples are missing ({path.relative_to(store.root)})"
         for one, path in paths.items()
@@ -75,17 +86,35 @@ def sums_of(
     ]
     present = {one: path for one, path in paths.items() if path.is_file()}
     try:
-        return _query(spec, present), problems
+        found = _queries(spec, present)
     except _unreadable():
-        pass
-    found = dict[str, RunSums]()
-    for one, path in present.items():  # one by one, to name the broken one
-        try:
-            found |= _query(spec, {one: path})
-        except _unreadable() as error:
-            reason = str(error).splitlines()[0]
-            problems.append(f"skipped run {one}: its samples cannot be read ({reason})")
+        found = dict[str, RunSums]()
+        for one, path in list(present.items()):  # one by one, to name the broken one
+            try:
+                found |= _query(spec, {one: path})
+            except _unreadable() as error:
+                reason = str(error).splitlines()[0]
+                problems.append(f"skipped run {one}: its samples cannot be read ({reason})")
+                del present[one]
+    for one in present:
+        rows = found[one].rows if one in found else 0
+        if rows != planned[one]:
+            problems.append(f"skipped run {one}: {rows:,} of {planned[one]:,} samples are there")
+            found.pop(one, None)
     return found, problems
+
+
+def _queries(spec: BoardSpec, paths: dict[str, Path]) -> dict[str, RunSums]:
+    """Read runs on all processors, each run by one thread.
+
+    Sums of several threads would differ in their last digits from one build to the next.
+    """
+    workers = min(os.cpu_count() or 1, 8, max(1, len(paths) // 4))
+    runs = sorted(paths)
+    parts = [{one: paths[one] for one in runs[at::workers]} for at in range(workers)]
+    with ThreadPoolExecutor(workers) as pool:
+        found = list(pool.map(lambda part: _query(spec, part), parts))
+    return {run: sums for one in found for run, sums in one.items()}
 
 
 def _unreadable() -> tuple[type[Exception], ...]:
@@ -118,29 +147,38 @@ def _query(spec: BoardSpec, paths: dict[str, Path]) -> dict[str, RunSums]:
     }
     lacking = defaultdict[str, set[str]](set)
     with duckdb.connect() as connection:
+        connection.execute("set threads = 1")
         connection.register("known", tables().samples.empty_table())
         table = connection.sql(sums, params=_used(sums, given)).to_arrow_table()
         columns = {name: table[name].to_numpy() for name in table.column_names[3:]}
-        if columns["n"].sum() < columns["planned"].sum():
+        names = table["run_id"].to_numpy(zero_copy_only=False)
+        stretches = {str(names[start]): slice(start, end) for start, end in _stretches(names)}
+        partly = [
+            one
+            for one, part in stretches.items()
+            if 0 < columns["n"][part].sum() < columns["planned"][part].sum()
+        ]
+        if partly:
+            given["partly"] = partly
             rows = connection.execute(missing, _used(missing, given)).fetchall()
             for run_id, sample_id, repeat in rows:
                 lacking[run_id].add(f"{sample_id}\x00{repeat}")
-    names = table["run_id"].to_numpy(zero_copy_only=False)
-    units = table["unit"].to_pylist()
+        counts = connection.execute(_COUNTS, {"paths": given["paths"]}).fetchall()
+    lines = {Path(path).stem: count for path, count in counts}
     for one in _distinct(table):
         if Path(one["filename"]).stem != one["run_id"]:
             raise ResultsError(f"the file holds samples of another run, {one['run_id']}")
+    units = table["unit"].to_pylist()
     found = dict[str, RunSums]()
-    for start, end in _stretches(names):
-        part = {name: column[start:end] for name, column in columns.items()}
-        totals = np.nan_to_num(part["total"].astype(np.float64))
+    for run_id, place in stretches.items():
+        part = {name: column[place] for name, column in columns.items()}
         sizes = part["n"].astype(np.float64)
+        totals = np.where(sizes > 0, part["total"].astype(np.float64), 0.0)
         if metric.equal_sources:
             totals = np.divide(totals, sizes, out=np.zeros_like(totals), where=sizes > 0)
             sizes = np.minimum(sizes, 1.0)
-        run_id = str(names[start])
         found[run_id] = RunSums(
-            units=tuple(units[start:end]),
+            units=tuple(units[place]),
             totals=totals,
             sizes=sizes,
             n=int(part["n"].sum()),
@@ -151,6 +189,7 @@ def _query(spec: BoardSpec, paths: dict[str, Path]) -> dict[str, RunSums]:
             output_tokens=float(np.nansum(part["written"].astype(np.float64))),
             seconds=float(np.nansum(part["seconds"].astype(np.float64))),
             unscored=frozenset(lacking[run_id]),
+            rows=lines[run_id],
         )
     return found
 
@@ -165,13 +204,16 @@ def _statements(spec: BoardSpec) -> tuple[str, str]:
     if metric.cluster is Cluster.SOURCE:
         unit = "case when coalesce(source_id, '') = '' then sample_id else source_id end"
     value = "score" if metric.name == "score" else "list_extract(map_extract(metrics, $metric), 1)"
-    ignoring = ' and not list_contains($ignored, "group")' if metric.without_groups else ""
+    groups = " and not list_contains($ignored, coalesce(\"group\", ''))"
+    ignoring = groups if metric.without_groups else ""
     rows = (
         f"select filename, run_id, {unit} as unit, status, input_tokens, output_tokens, latency_s, "  # noqa: S608
-        f"case when status = $failed then $worst when status = $ok then {value} end as value, "
+        f"case when status = $failed then $worst when status = $ok and isfinite({value}) "
+        f"then {value} end as value, "
         "sample_id, repeat from (select * from known union all by name "
-        "select * from read_parquet($paths, union_by_name=true, filename=true)) "
-        f"where checkpoint = ''{ignoring}"
+        "select * from read_parquet($paths, union_by_name=true, filename=true, "
+        "hive_partitioning=false)) "
+        f"where coalesce(checkpoint, '') = ''{ignoring}"
     )
     sums = (
         "select filename, run_id, unit, sum(value) as total, count(value) as n, "  # noqa: S608
@@ -180,7 +222,14 @@ def _statements(spec: BoardSpec) -> tuple[str, str]:
         "sum(input_tokens) as read, sum(output_tokens) as written, sum(latency_s) as seconds "
         f"from ({rows}) group by all order by filename, run_id, unit"
     )
-    return sums, f"select run_id, sample_id, repeat from ({rows}) where value is null"  # noqa: S608
+    missing = (
+        f"select run_id, sample_id, repeat from ({rows}) "  # noqa: S608
+        "where value is null and list_contains($partly, run_id)"
+    )
+    return sums, missing
+
+
+_COUNTS = "select file_name, num_rows from parquet_file_metadata($paths)"
 
 
 def _distinct(table: Any) -> list[dict[str, str]]:

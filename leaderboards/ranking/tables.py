@@ -140,6 +140,11 @@ def _figure(cell: Cell, metric: str) -> str:
     return NOT_KNOWN if value is None else number(value) if abs(value) < 1000 else amount(value)
 
 
+def _of_interval(spec: BoardSpec, kind: str) -> str:
+    wilson = ", Wilson's where each is solved or not" if spec.metric.equal_sources else ""
+    return f"{spec.metric.header}: with its 95 % t interval over {kind}s{wilson}."
+
+
 def _caption(spec: BoardSpec, table: RankedTable) -> list[str]:
     kind = "seed" if spec.metric.of is Source.RUNS else spec.metric.cluster.value
     better = "higher" if spec.metric.higher_is_better else "lower"
@@ -150,6 +155,7 @@ def _caption(spec: BoardSpec, table: RankedTable) -> list[str]:
         if table.units
         else "rank: no method has one here."
     ]
+    sentences.append(_of_interval(spec, kind))
     sentences += [
         f"{_name(row)}: not ranked, {row.unranked}." for row in table.rows if row.unranked
     ]

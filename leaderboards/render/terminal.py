@@ -56,7 +56,7 @@ def _laid_out(texts: TextTable, gap: int) -> Table:
         folds = header in FOREIGN
         widest = max(map(cell_len, (header, *cells)))
         table.add_column(
-            Text(header),
+            Text(clean(header)),
             justify="right" if texts.numeric[position] else "left",
             no_wrap=not folds,
             overflow="fold",

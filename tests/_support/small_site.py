@@ -73,7 +73,9 @@ def publish(results, method, *, subset="reasoning", count=25, puzzle=False, evil
     results.store.replace(
         {
             **found,
-            "n_planned": count, "n_done": count, "n_failed": 1,
+            "n_planned": count,
+            "n_done": count,
+            "n_failed": 1,
             "metrics": {
                 "score": 0.48,
                 "success": 0.5,

@@ -77,10 +77,11 @@ def test_a_file_of_the_users_own_is_read(tmp_path):
     path.write_text(
         'name = "mine"\ntask = "evo-memory"\nprotocol = "stream"\nbaseline = "b"\n'
         'subsets = ["babyai"]\nmin_effect = 0.2\n[metric]\nname = "steps"\n'
-        'higher_is_better = false\ncluster = "stream"\n'
+        "higher_is_better = false\nworst = 64.0\n"
     )
     spec = board_named(str(path))
     assert spec.metric.name == "steps"
+    assert spec.metric.cluster is Cluster.STREAM
     assert least_effect(spec) == 0.2
     assert detailed(spec).higher_is_better is False
 
@@ -90,7 +91,7 @@ def test_a_file_of_the_users_own_is_read(tmp_path):
     [
         ("name = ", "Invalid value"),
         ('name = "a"', "task: Field required"),
-        ('name = "a b"\ntask = "t"\nprotocol = "stream"\nbaseline = "b"', "letters, digits"),
+        ('name = "a b"\ntask = "t"\nprotocol = "stream"\nbaseline = "b"', "letters a to z, digits"),
         ('name = "a"\ntask = "t"\nprotocol = "strem"\nbaseline = "b"', "protocol: Input should"),
         (
             'name = "a"\ntask = "t"\nprotocol = "stream"\nbaseline = "b"\ncolour = 1',
@@ -104,6 +105,24 @@ def test_a_file_of_the_users_own_is_read(tmp_path):
             'name = "a"\ntask = "t"\nprotocol = "stream"\nbaseline = "b"\nsubsets = ["x"]\n'
             '[[groups]]\nname = "g"\nsubsets = ["y"]',
             "does not have: y",
+        ),
+        (
+            'name = "a"\ntask = "t"\nprotocol = "stream"\nbaseline = "b"\n[metric]\n'
+            "higher_is_better = false",
+            "has to say what a failed sample counts with",
+        ),
+        (
+            'name = "a"\ntask = "t"\nprotocol = "stream"\nbaseline = "b"\n[metric]\nworst = nan',
+            "metric.worst: Input should be a finite number",
+        ),
+        (
+            'name = "a"\ntask = "t"\nprotocol = "stream"\nbaseline = "b"\n[[trade_offs]]\n'
+            'x = "colour"\ntitle = "t"',
+            "trade_offs name no column: colour",
+        ),
+        (
+            'name = "a"\ntask = "evo-memory"\nprotocol = "solve"\nbaseline = "b"',
+            "evo-memory is a task of protocol 'stream'",
         ),
         (
             'name = "a"\ntask = "t"\nprotocol = "stream"\nbaseline = "b"\nmin_effect = -1',

@@ -172,14 +172,14 @@ def test_only_the_newest_run_of_a_method_and_seed_counts(results):
 
 
 def test_one_method_under_two_names_is_one_row(results):
-    results.run("exprag", {"s": [0]}, method_parts="P", work_key="k")
-    results.run("direct+exprag", {"s": [1]}, method_parts="P", work_key="k")
+    results.run("exprag", {"s": [0]}, method_parts='["P"]', work_key="k")
+    results.run("direct+exprag", {"s": [1]}, method_parts='["P"]', work_key="k")
     assert [row.method for row in section_of(results).rows] == ["direct+exprag"]
 
 
 def test_baseline_is_recognised_under_another_name(results):
-    results.run("baseline", {"s": [0]}, method_parts="P", work_key="k")
-    results.run("direct", {"s": [1]}, method_parts="P", work_key="k")
+    results.run("baseline", {"s": [0]}, method_parts='["P"]', work_key="k")
+    results.run("direct", {"s": [1]}, method_parts='["P"]', work_key="k")
     row = row_of(results, "baseline")
     assert row.score.mean == 1.0
 
@@ -207,7 +207,8 @@ def test_seeds_of_different_code_are_noted(results):
 )
 def test_different_settings_are_never_compared(results, column):
     results.run("baseline", {"s": [0]})
-    results.run("exprag", {"s": [1]}, **{column: "other"})
+    value = '{"other": 1}' if column in ("task_options", "sampling") else "other"
+    results.run("exprag", {"s": [1]}, **{column: value})
     board = build(EVO_MEMORY, results.store)
     assert sorted(len(section.rows) for section in board.sections) == [1, 1]
 

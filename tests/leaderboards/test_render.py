@@ -97,7 +97,6 @@ def headings(results):
             ("sampling", "{}", '{"temperature": 0.7}'),
             ("temperature default", "temperature 0.7"),
         ),
-        (("sampling", "old words", "{}"), ("options old words", "options default")),
         (("data_seed", 0, 3), ("data seed 0", "data seed 3")),
         (("model_id", "org/a", "org/b"), ("model org/a", "model org/b")),
         (("model_revision", "a" * 40, "b" * 40), ("revision aaaaaaaa", "revision bbbbbbbb")),
@@ -161,7 +160,7 @@ def test_details_show_costs_memory_and_curves(board):
 
 
 def test_foreign_names_change_nothing_on_a_terminal(results):
-    results.run(EVIL, {"s": [1]}, method_parts="P", work_key="k")
+    results.run(EVIL, {"s": [1]}, method_parts='["P"]', work_key="k")
     text = terminal(build(EVO_MEMORY, results.store), details=True, width=300)
     assert "[red]x[/red] | <b>*y*</b>\\x1b[31m\\n`z`" in text
     assert "\x1b" not in text
@@ -169,7 +168,7 @@ def test_foreign_names_change_nothing_on_a_terminal(results):
 
 def test_foreign_names_change_nothing_in_markdown(results):
     results.run("baseline", {"s": [0]})
-    results.run(EVIL, {"s": [1]}, method_parts="P", work_key="k")
+    results.run(EVIL, {"s": [1]}, method_parts='["P"]', work_key="k")
     text = markdown(build(EVO_MEMORY, results.store))
     assert "<b>" not in text
     for line in text.splitlines():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata, t
 
 from harness.statistics import compare_paired
-from harness.statistics.ranks import rank_methods
+from harness.statistics.ranks import rank_methods, rank_trained
 
 
 def ranked(scores, **given):
@@ -135,3 +135,58 @@ def test_true_ranks_lie_in_all_ranges_at_once():
             low <= b and w <= high for (low, high), b, w in zip(ranges, best, worst, strict=True)
         )
     assert hits / runs >= 0.95 - 2.5 * np.sqrt(0.05 * 0.95 / runs)
+
+
+def test_an_outlier_changes_no_pair_of_others():
+    random = np.random.default_rng(6)
+    scores = random.normal([10.0, 11.0], 0.5, (20, 2))
+    alone = ranked(scores).pairs[0]
+    beside = ranked(np.column_stack([scores, np.full(20, 1e9)])).pairs[0]
+    assert beside.difference == pytest.approx(alone.difference)
+    assert beside.p < 0.001
+    assert beside.high < 0
+
+
+def trained(scores):
+    """Rank trained methods by means of items, shape (items, seeds, methods)."""
+    table = np.asarray(scores, dtype=float)
+    n = len(table)
+    return rank_trained(table / n, np.full(n, 1 / n))
+
+
+def test_seeds_are_a_factor():
+    """Methods that are equal but for luck of training are rarely told apart."""
+    random = np.random.default_rng(11)
+    wrong, runs = 0, 300
+    for _ in range(runs):
+        items = random.normal(size=(25, 1, 1))
+        luck = random.normal(0, 0.3, (1, 3, 3))
+        wrong += any(
+            one.p < 0.05 for one in trained(items + luck + random.normal(0, 0.3, (25, 3, 3))).pairs
+        )
+    assert wrong / runs <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / runs)
+
+
+def test_a_difference_beyond_the_spread_of_seeds_is_found():
+    random = np.random.default_rng(12)
+    scores = random.normal(0, 0.1, (25, 3, 2)) + np.array([0.0, 1.0])
+    found = trained(scores)
+    assert found.ranks == ((2, 2), (1, 1))
+    assert found.pairs[0].high < 0
+
+
+def test_few_units_rank_no_trained_method():
+    scores = np.random.default_rng(1).normal(0, 0.01, (5, 3, 2)) + np.array([0.0, 1.0])
+    (pair,) = trained(scores).pairs
+    assert (pair.low, pair.high, pair.p) == (None, None, 1.0)
+
+
+def test_equal_trained_methods_tie():
+    scores = np.repeat(np.random.default_rng(1).normal(size=(9, 3, 1)), 2, axis=2)
+    (pair,) = trained(scores).pairs
+    assert (pair.difference, pair.low, pair.high, pair.p) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_flawed_trainings_are_refused():
+    with pytest.raises(ValueError, match="one weight for each unit"):
+        rank_trained(np.zeros((3, 2)), np.zeros(3))

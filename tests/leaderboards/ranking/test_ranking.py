@@ -6,6 +6,7 @@ import csv
 import io
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from harness.results.schema import Status
@@ -74,7 +75,7 @@ def test_a_clear_winner_has_rank_one_and_the_rest_share_theirs(results):
 def test_where_lower_is_better_the_order_turns(results):
     for name, steps in (("slow", 9.0), ("fast", 2.0)):
         results.run(name, streams([1.0] * 8), metrics={"steps": lambda at, n=steps: n})
-    table = only(results, metric={"name": "steps", "higher_is_better": False})
+    table = only(results, metric={"name": "steps", "higher_is_better": False, "worst": 99})
     assert [row.method for row in table.rows] == ["fast", "slow"]
     assert (table.rows[0].rank_low, table.rows[0].rank_high) == (1, 1)
     assert table.pairs[0].difference == -7
@@ -281,3 +282,129 @@ def test_csv_has_a_line_for_each_row_and_no_formula(results):
     assert float(line["value"]) == 0.5
     assert line["steps"] == ""
     assert len(list(ranking_rows(found))) == 1
+
+
+@pytest.mark.parametrize("runs", [2, 9])
+def test_names_in_the_path_of_a_folder_change_no_column(results, tmp_path, runs):
+    results = type(results)(tmp_path / "score=9" / "method=zzz" / "results")
+    for at in range(runs):
+        results.run(f"m{at}", streams([0.5] * 6), work_key=f"k{at}")
+    table = only(results)
+    assert {row.average.value for row in table.rows} == {0.5}
+    assert {row.method for row in table.rows} == {f"m{at}" for at in range(runs)}
+    assert set(results.store.samples("evo-memory", ["01RUN" + "1".rjust(21, "0")]).score) == {0.5}
+
+
+def test_a_file_that_lacks_samples_is_named_and_left_out(results):
+    results.run("baseline", streams([0.5] * 8))
+    short = results.run("exprag", streams([1.0] * 8))
+    path = results.root / "samples" / "task=evo-memory" / f"{short}.parquet"
+    pq.write_table(pq.read_table(path).slice(0, 5), path)
+    found = built(results)
+    assert [row.method for row in found.tables[0].rows] == ["baseline"]
+    assert found.problems == (f"skipped run {short}: 5 of 8 samples are there",)
+
+
+def test_what_is_no_number_is_no_score(results):
+    results.run("baseline", streams([0.5] * 8))
+    odd = results.run("exprag", streams([1.0] * 8))
+    path = results.root / "samples" / "task=evo-memory" / f"{odd}.parquet"
+    table = pq.read_table(path)
+    scores = table["score"].to_pylist()
+    scores[0], scores[1] = float("nan"), float("inf")
+    place = table.schema.get_field_index("score")
+    pq.write_table(table.set_column(place, table.schema.field(place), [scores]), path)
+    row = rows(only(results))["exprag"]
+    assert (row.average.value, row.average.n, row.average.n_planned) == (1.0, 6, 8)
+    assert row.unranked == "2 samples that others have are not scored"
+
+
+def of_runs(results, figures, **fields):
+    """Runs whose figure is given, by method and seed."""
+    for name, values in figures.items():
+        for seed, value in values.items():
+            results.run(
+                name,
+                streams([0.0]),
+                train_seed=seed,
+                work_key=f"{name}{seed}",
+                protocol="edit",
+                content_hash=f"data-{seed}",
+                metrics_of_run=[("score", value)],
+            )
+    spec = parse_board({**FIELDS, "protocol": "edit", "metric": {"of": "runs"}, **fields})
+    (table,) = build_ranked(spec, results.store).tables
+    return table
+
+
+def test_few_seeds_buy_nobody_a_tie(results):
+    good = {seed: 0.9 + seed / 1000 for seed in range(10)}
+    bad = {seed: 0.1 + seed / 700 for seed in range(10)}
+    other = dict.fromkeys(range(10, 18), 0.5)
+    table = of_runs(results, {"good": good, "bad": bad, "mid": other, "few": {0: 0.105, 1: 0.1}})
+    ranks = {name: (row.rank_low, row.rank_high) for name, row in rows(table).items()}
+    assert ranks == {"good": (1, 1), "bad": (2, 2), "mid": (None, None), "few": (None, None)}
+    assert "lacks seeds" in rows(table)["mid"].unranked
+    assert table.units == 10
+
+
+def test_more_seeds_than_the_others_are_ranked_on_the_common_ones(results):
+    same = {seed: 0.5 + seed / 100 for seed in range(6)}
+    more = {**{seed: 0.9 + seed / 90 for seed in range(6)}, 6: 0.0, 7: 0.0}
+    table = of_runs(results, {"a": same, "b": same, "more": more})
+    assert (rows(table)["more"].rank_low, rows(table)["more"].rank_high) == (1, 1)
+    assert table.units == 6
+    assert "Ranks are over the 6 seeds that all ranked methods have." in table.notes
+
+
+def trained(results, name, by_seed):
+    for seed, values in by_seed.items():
+        results.run(name, streams(values), train_seed=seed, work_key=f"{name}-{seed}")
+
+
+def test_one_training_has_no_rank_and_several_are_a_factor(results):
+    random = np.random.default_rng(4)
+    base = random.random(25)
+    results.run("floor", streams(base))
+    trained(results, "lucky", {0: base + 0.3 + random.normal(0, 0.01, 25)})
+    level = {0: 0.35, 1: 0.05, 2: -0.1}
+    trained(
+        results, "noisy", {s: base + one + random.normal(0, 0.02, 25) for s, one in level.items()}
+    )
+    steady = {s: base + 0.3 + random.normal(0, 0.02, 25) for s in level}
+    trained(results, "steady", steady)
+    table = only(results)
+    found = rows(table)
+    assert found["lucky"].unranked == "1 training seed; a rank needs two"
+    # Every puzzle is better under `noisy` on average, but its seeds differ more than that.
+    assert found["noisy"].average.low > found["floor"].average.value - 1
+    pair = next(
+        one
+        for one in table.pairs
+        if {table.rows[one.row].method, table.rows[one.column].method} == {"noisy", "floor"}
+    )
+    assert pair.better == 0
+    assert (found["steady"].rank_low, found["floor"].rank_high) == (1, 3)
+    assert any("training seeds" in note for note in table.notes)
+
+
+def test_an_average_over_samples_weighs_subsets_alike_for_all(results):
+    for seed in (0, 1, 2):
+        results.run("three", streams([0.9] * 6), subset="a", sample_seed=seed)
+    results.run("one", streams([0.9] * 6), subset="a")
+    for name in ("three", "one"):
+        results.run(name, streams([0.1] * 6), subset="b")
+    table = built(results, average="samples").tables[0]
+    assert [row.average.value for row in table.rows] == pytest.approx([0.5, 0.5])
+
+
+def test_another_revision_of_a_model_is_a_point_of_the_same_trend(results):
+    from harness_leaderboards.history.build import trends_of
+
+    for at in range(12):
+        value, revision = (0.8, "rev-a") if at < 6 else (0.2, "rev-b")
+        results.run("exprag", streams([value] * 6), work_key=f"k{at}", model_revision=revision)
+    (trend,) = trends_of(built(results), results.store)
+    (step,) = trend.steps
+    assert step.position == 6
+    assert step.changed == ("model revision rev-a -> rev-b",)
