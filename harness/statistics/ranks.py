@@ -341,11 +341,19 @@ def _intervals(
     a = 1 - u * float(share @ share)
     b = -2 * differences + 2 * u * crossed
     c = differences**2 - u * squares
-    if a <= 0:
-        return -unbounded, unbounded
     root = np.sqrt(np.maximum(b**2 - 4 * a * c, 0.0))
-    lows, highs = (-b - root) / (2 * a), (-b + root) / (2 * a)
-    return np.minimum(lows, differences), np.maximum(highs, differences)
+    if a > 0:
+        lows, highs = (-b - root) / (2 * a), (-b + root) / (2 * a)
+        return np.minimum(lows, differences), np.maximum(highs, differences)
+    # Units of very unequal size: large shifts are never rejected, so an interval has one end or
+    # none. Only where 0 is rejected is there a gap, between 0 and the difference.
+    if a == 0:
+        return -unbounded, unbounded
+    left, right = (-b + root) / (2 * a), (-b - root) / (2 * a)
+    rejected = c > 0
+    lows = np.where(rejected & (differences > 0), np.minimum(right, differences), -np.inf)
+    highs = np.where(rejected & (differences < 0), np.maximum(left, differences), np.inf)
+    return lows, highs
 
 
 def _bounded(value: float) -> float | None:

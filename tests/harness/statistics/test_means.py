@@ -211,3 +211,10 @@ def test_one_order_or_one_item_has_no_interval():
 def test_unusable_tables_are_refused(table):
     with pytest.raises(ValueError, match="scores"):
         orders_interval(table)
+
+
+def test_few_orders_are_not_trusted_with_more_than_their_own_degrees():
+    random = np.random.default_rng(3)
+    items = random.normal(size=(30, 1))
+    assert orders_interval(items + random.normal(0, 0.1, (30, 3))).degrees == 2
+    assert orders_interval(items + random.normal(0, 0.1, (30, 6))).degrees > 5
