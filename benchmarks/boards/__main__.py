@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 _BUILD = """
-import json, resource, sys, time
+import json, sys, time
 began, cpu = time.perf_counter(), time.process_time()
 from harness.results.store import ResultsStore
 from harness_leaderboards.boards import board_named
@@ -33,7 +33,7 @@ built = build_ranked(board_named("evo-memory"), ResultsStore(sys.argv[1]))
 value = built.tables[0].rows[0].average.value
 """
 _LINES = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 began, cpu = time.perf_counter(), time.process_time()
 sums, counts = {}, {}
@@ -47,8 +47,9 @@ for path in sorted(Path(sys.argv[1]).glob("*.jsonl")):
 value = max(sums[run] / counts[run] for run in sums)
 """
 _TELL = """
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps({"wall": time.perf_counter() - began, "cpu": time.process_time() - cpu,
-    "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, "value": value}))
+    "megabytes": int(peak.split()[1]) / 1e3, "value": value}))
 """
 
 
