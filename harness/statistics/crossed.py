@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from harness.statistics.inputs import cluster_codes, error_rate, finite_scores, item_weights
 from harness.statistics.means import OrdersEstimate, orders_interval
 from harness.statistics.paired import PairedComparison, PairedTest
-from harness.statistics.swaps import grouped_clusters, statistic_of, without
+from harness.statistics.swaps import equal_rows, grouped_clusters, statistic_of, without
 
 if TYPE_CHECKING:
     from harness.statistics.inputs import Floats
@@ -152,15 +152,12 @@ def compare_crossed_statistic(
             left = statistic(without(other, kept)) - statistic(without(one, kept))
             table[part, place] = parts * whole - (parts - 1) * left
         table[:, place] += whole - table[:, place].mean()
-    differing = [
-        bool(any(one[k] is not other[k] and one[k] != other[k] for one, other in columns))
-        for k in range(codes.size)
-    ]
+    differing = ~np.all([equal_rows(one, other) for one, other in columns], axis=0)
     mean = math.fsum(after) / len(after) - math.fsum(before) / len(before)
     comparison = PairedComparison(
         n=codes.size,
         clusters=int(codes.max()) + 1,
-        changed_clusters=len(set(codes[np.array(differing)].tolist())),
+        changed_clusters=len(set(codes[differing].tolist())),
         lost_clusters=0,
         largest_cluster=float(np.bincount(codes).max()),
         baseline=math.fsum(before) / len(before),
@@ -168,7 +165,7 @@ def compare_crossed_statistic(
         difference=mean,
         wins=0,
         losses=0,
-        ties=codes.size - sum(differing),
+        ties=codes.size - int(differing.sum()),
         low=None,
         high=None,
         p=1.0,

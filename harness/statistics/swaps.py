@@ -76,7 +76,7 @@ def swap_labels(
         raise ValueError(f"at least one permutation is needed, not {permutations}.")
     codes, alpha = cluster_codes(clusters, n), error_rate(level)
     before, after = (statistic_of(statistic, one) for one in (baseline_rows, candidate_rows))
-    equal = _equal(baseline_rows, candidate_rows)
+    equal = equal_rows(baseline_rows, candidate_rows)
     moving = np.unique(codes[~equal])
     difference = after - before
     size = _ROUNDING * (abs(before) + abs(after))
@@ -194,12 +194,13 @@ def _mixed(rows: Sequence[Row], others: Sequence[Row], mask: NDArray[np.bool_]) 
     return [b if swap else a for a, b, swap in zip(rows, others, mask.tolist(), strict=True)]
 
 
-def _equal(rows: Sequence[Row], others: Sequence[Row]) -> NDArray[np.bool_]:
+def equal_rows(rows: Sequence[Row], others: Sequence[Row]) -> NDArray[np.bool_]:
     """Which rows are the same on both sides."""
     import numpy as np
 
-    if isinstance(rows, np.ndarray) and cast("Any", rows).ndim == 1:
-        return np.asarray(cast("Any", rows) == others)
+    if isinstance(rows, np.ndarray):
+        alike: Any = np.asarray(cast("Any", rows) == others)
+        return alike.reshape(len(rows), -1).all(axis=1)
     return np.array([bool(np.all(a == b)) for a, b in zip(rows, others, strict=True)])
 
 

@@ -50,6 +50,8 @@ def write(path: Path, text: str, option: str) -> None:
     Raises:
         ResultsError: it cannot be written.
     """
+    if path.is_dir():
+        raise ResultsError(f"{path} is a folder; name a file with {option}.")
     scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -28,14 +28,21 @@ from harness_leaderboards.comparing.runs import Run
 _SHARED = 0.9
 """Share of the items that all orders or seeds must have for them to be crossed with items."""
 
+Cell = tuple[str, str, str]
 Of = Callable[[Sequence[SampleRecord]], float]
 
 
 @dataclass(frozen=True)
 class Row:
-    """The samples of one item in a cell (subset and sample seed) of a comparison."""
+    """The samples of one item in a cell of a comparison.
 
-    cell: tuple[str, str]
+    Attributes:
+        cell: subset, seed of data and sampling, and of a training the order: a metric is computed
+            in each cell, and averaged over those of a subset.
+        samples: of the item.
+    """
+
+    cell: Cell
     samples: tuple[SampleRecord, ...]
 
 
@@ -44,7 +51,7 @@ class Recomputable:
     """Rows of both sides, item by item, and the metric as a function of them.
 
     Attributes:
-        columns: for each order or training seed, the rows of baseline and candidate.
+        columns: for each training seed, else for each order, the rows of baseline and candidate.
         clusters: of each row, the same in all columns.
         statistic: of rows; higher is better; the mean over subsets.
     """
@@ -56,11 +63,10 @@ class Recomputable:
 
 def recomputable(pairs: Sequence[RunPair], plan: Plan) -> Recomputable | str:
     """Rows and function of a metric; or why it cannot be computed again, in words."""
-    functions = dict[tuple[str, str], Of]()
+    functions = dict[Cell, Of]()
     by_column = defaultdict[str, dict[tuple[Any, ...], tuple[Row, Row]]](dict)
     for pair in pairs:
-        cell = (pair.baseline.text("subset"), str(pair.baseline.whole("data_seed") or 0))
-        cell = (cell[0], f"{cell[1]}/{'' if pair.trained else pair.seed}")
+        cell = _cell(pair)
         try:
             functions.setdefault(cell, _function(pair.baseline, plan.name))
             ours, theirs = _samples(pair.baseline), _samples(pair.candidate)
@@ -70,7 +76,7 @@ def recomputable(pairs: Sequence[RunPair], plan: Plan) -> Recomputable | str:
             return f"{plan.name} is no function of the samples of {pair.baseline.text('task')}"
         for key in ours.keys() & theirs.keys():
             rows = Row(cell, ours[key]), Row(cell, theirs[key])
-            by_column[column_of(pair)][cell, key] = rows
+            by_column[str(pair.seed) if pair.trained else column_of(pair)][cell, key] = rows
     common = set.intersection(*(set(some) for some in by_column.values()))
     if len(common) < _SHARED * max(map(len, by_column.values())):
         return "each seed has items of its own"
@@ -84,6 +90,13 @@ def recomputable(pairs: Sequence[RunPair], plan: Plan) -> Recomputable | str:
         clusters=[_cluster(first[key][0], plan.cluster) for key in order],
         statistic=_statistic(functions, 1.0 if plan.higher_is_better else -1.0),
     )
+
+
+def _cell(pair: RunPair) -> Cell:
+    subset, data = pair.baseline.text("subset"), str(pair.baseline.whole("data_seed") or 0)
+    if pair.trained:  # orders of one training are no further trainings
+        return subset, f"{data}/", pair.baseline.text("order")
+    return subset, f"{data}/{pair.seed}", ""
 
 
 def of_runs(pairs: Sequence[RunPair], name: str) -> tuple[list[float], list[float]]:
@@ -109,14 +122,13 @@ def _number(run: Run, name: str) -> float | None:
 
 def _cluster(row: Row, cluster: Cluster) -> str:
     one = row.samples[0]
-    return "/".join((*row.cell, one.stream_id)) if cluster is Cluster.STREAM else one.source_id
+    # A stream is one in all its orders.
+    return "/".join((*row.cell[:2], one.stream_id)) if cluster is Cluster.STREAM else one.source_id
 
 
-def _statistic(
-    functions: dict[tuple[str, str], Of], sign: float
-) -> Callable[[Sequence[Row]], float]:
+def _statistic(functions: dict[Cell, Of], sign: float) -> Callable[[Sequence[Row]], float]:
     def statistic(rows: Sequence[Row]) -> float:
-        cells = defaultdict[tuple[str, str], list[SampleRecord]](list)
+        cells = defaultdict[Cell, list[SampleRecord]](list)
         for row in rows:
             cells[row.cell].extend(row.samples)
         subsets = defaultdict[str, list[float]](list)

@@ -46,9 +46,10 @@ class Items:
 
     Attributes:
         table: a row for each item and column with ``subset``, ``item`` (its identity over columns),
-            ``sample_id``, ``column``, ``cluster_b``, ``cluster_c`` (streams), ``source``,
-            ``baseline``, ``candidate`` (failed samples count with the worst score),
-            ``baseline_ok``, ``candidate_ok`` (failed samples left out), and the ids of the runs.
+            ``sample_id``, ``column``, ``training`` (its seed, empty for none), ``data_seed``,
+            ``cluster_b``, ``cluster_c`` (streams), ``source``, ``baseline``, ``candidate`` (failed
+            samples count with the worst score), ``baseline_ok``, ``candidate_ok`` (failed samples
+            left out), and the ids of the runs.
         missing: items that the baseline has and the candidate lacks, by subset.
         extra: items that only the candidate has.
         changed: items of equal id whose content differs.
@@ -103,13 +104,15 @@ def _unreadable(connection: duckdb.DuckDBPyConnection, runs: Sequence[Run]) -> s
     for run in runs:
         path = path_of(run)
         try:
-            connection.execute("select count(score) from read_parquet(?)", [str(path)]).fetchall()
+            connection.execute(_COUNT, [str(path)]).fetchall()
         except duckdb.Error as error:
             reason = str(error).splitlines()[0] if path.is_file() else "the file is missing"
             return f"skipped the samples of run {run.run_id} ({reason})"
     return ""
 
 
+# A folder such as score=9 on the way to the results must not become a column.
+_COUNT = "select count(score) from read_parquet(?, hive_partitioning = false)"
 _VALUE = {
     "score": "score",
     "metric": "list_extract(map_extract(metrics, $metric), 1)",
@@ -117,14 +120,15 @@ _VALUE = {
 _SIDE = """
 create temp table {side} as
 with rows as (
-  select runs.pair, runs.subset, runs."column", runs.data_seed, sample_id, sample_hash, stream_id,
-    source_id, "group", status, {value} as value, latency_s, input_tokens, output_tokens
-  from read_parquet($paths, union_by_name = true) as samples
+  select runs.pair, runs.subset, runs."column", runs.training, runs.data_seed, sample_id,
+    sample_hash, stream_id, source_id, "group", status, {value} as value,
+    latency_s, input_tokens, output_tokens
+  from read_parquet($paths, union_by_name = true, hive_partitioning = false) as samples
   join {side}_runs as runs using (run_id)
   where coalesce(checkpoint, '') = $checkpoint
     and not list_contains($without, coalesce("group", ''))
 )
-select pair, subset, "column", data_seed, sample_id,
+select pair, subset, "column", training, data_seed, sample_id,
   min(sample_hash) as low_hash, max(sample_hash) as high_hash,
   min(stream_id) as stream, min(coalesce(nullif(source_id, ''), sample_id)) as source,
   min("group") as "group", count(*) as n,
@@ -139,7 +143,7 @@ from rows group by all
 _BOTH = """
 create temp table both_sides as
 select coalesce(b.pair, c.pair) as pair, coalesce(b.subset, c.subset) as subset,
-  coalesce(b."column", c."column") as "column",
+  coalesce(b."column", c."column") as "column", coalesce(b.training, c.training) as training,
   coalesce(b.data_seed, c.data_seed) as data_seed, coalesce(b.sample_id, c.sample_id) as sample_id,
   b.stream as cluster_b, c.stream as cluster_c, b.source as source, b."group" as "group",
   b.n is null as only_candidate, c.n is null as only_baseline,
@@ -152,7 +156,7 @@ select coalesce(b.pair, c.pair) as pair, coalesce(b.subset, c.subset) as subset,
 from b full join c on b.pair = c.pair and b.sample_id = c.sample_id
 """
 _SEEDS = """
-select subset, "column", data_seed, sample_id, min(cluster_b) as cluster_b,
+select subset, "column", training, data_seed, sample_id, min(cluster_b) as cluster_b,
   min(cluster_c) as cluster_c, min(source) as source, min("group") as "group",
   avg(baseline) as baseline, avg(candidate) as candidate,
   avg(baseline_ok) as baseline_ok, avg(candidate_ok) as candidate_ok,
@@ -228,6 +232,7 @@ def _read_side(
             # Both sides of a pair are one column, whatever each of them calls it.
             "subset": [pair.baseline.text("subset") for pair in pairs],
             "column": [column_of(pair) for pair in pairs],
+            "training": [str(pair.seed) if pair.trained else "" for pair in pairs],
             "data_seed": [pair.baseline.whole("data_seed") or 0 for pair in pairs],
         }
     )

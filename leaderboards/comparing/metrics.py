@@ -147,7 +147,7 @@ def _values_of_samples(runs: Sequence[Run]) -> set[str]:
     with duckdb.connect() as connection:
         query = (
             "select distinct unnest(map_keys(metrics)) "
-            "from read_parquet($paths, union_by_name=true)"
+            "from read_parquet($paths, union_by_name=true, hive_partitioning=false)"
         )
         try:
             return {str(row[0]) for row in connection.execute(query, {"paths": paths}).fetchall()}

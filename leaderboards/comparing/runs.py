@@ -18,6 +18,7 @@ from harness.results.store import ResultsStore, RunSummary
 
 _SMALL = ("subset",)
 """Task options that are a factor of their own."""
+_BROKEN = "that cannot be read"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,7 @@ class Run:
         return value if isinstance(value, str) else ""
 
     def fields(self, name: str) -> dict[str, Any]:
-        """A column of JSON; empty where it has none, or something else."""
+        """A column of JSON; empty where it has none, its text where that is no JSON object."""
         return _fields(self.row.get(name))
 
     def whole(self, name: str) -> int | None:
@@ -179,6 +180,7 @@ def _known(value: Any) -> Any:
 def _fields(value: Any) -> dict[str, Any]:
     try:
         found = json.loads(value) if isinstance(value, str) and value else {}
-    except ValueError:
-        return {}
-    return {str(k): v for k, v in found.items()} if isinstance(found, dict) else {}
+    except (ValueError, RecursionError):
+        found = None
+    # Unreadable settings are no settings of their own: they differ from every readable ones.
+    return {str(k): v for k, v in found.items()} if isinstance(found, dict) else {_BROKEN: value}

@@ -8,14 +8,16 @@ swapped rows. Scores are turned so that higher is better before, and back after.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.statistics import (
+    Crossed,
     DifferenceSpread,
     PairedComparison,
     PairedTest,
     compare_crossed,
+    compare_crossed_statistic,
     compare_over_seeds,
     compare_paired,
     difference_spread,
@@ -23,15 +25,28 @@ from harness.statistics import (
     swap_labels,
     with_few_clusters,
 )
-from harness_leaderboards.boards.spec import Cluster, Weight
 from harness_leaderboards.comparing.items import Frame
 from harness_leaderboards.comparing.metrics import Of, Plan
 from harness_leaderboards.comparing.model import Rules
+from harness_leaderboards.comparing.units import (
+    cluster_labels,
+    complete,
+    crossed,
+    crossed_labels,
+    quantile_of,
+    refuse_uneven_sources,
+    score_rows,
+    values_by_unit,
+    weighs_subsets,
+    weights_of,
+    with_units,
+)
 
 _MOST_RANDOM = 100_000_000
 """Random numbers of a test: about a second."""
 _MOST_SWAPS = 1_999
 """Swaps where a metric is computed again for each."""
+_ONE_TRAINING = "one training seed: a verdict needs at least two"
 
 
 @dataclass(frozen=True)
@@ -66,47 +81,94 @@ def test_items(
         table: `harness_leaderboards.comparing.items.Items.table`, or rows of it.
         plan: how the task is compared.
         rules: of the report.
-        trained: whether columns are trainings.
+        trained: whether a training is on one of the sides.
         weigh_subsets: whether each subset weighs the same.
+
+    Raises:
+        UsageError: the metric is not defined under the weights of the board.
     """
-    kept, notes = _complete(table, trained=trained)
-    if kept.empty:
+    if table.empty:
         return None
+    rows = with_units(table, "training" if trained else "column")
     sign = 1.0 if plan.higher_is_better else -1.0
-    before, after = sign * kept["baseline"].to_numpy(), sign * kept["candidate"].to_numpy()
-    clusters = cluster_labels(kept, plan.cluster)
-    equal_subsets = weigh_subsets and plan.average is Weight.SUBSETS
-    weights = _weights(kept, equal_subsets=equal_subsets, equal_sources=plan.equal_sources)
-    columns = kept["column"].nunique()
-    undecided = ""
-    if trained and columns < 2:
-        undecided = "one training seed: a verdict needs at least two"
-    level = 1 - rules.alpha
-    largest = _largest_change(before, after)
-    if columns > 1 and _crossed_share(table) < 0.5:
-        return _over_columns(table, sign, level, undecided)
-    if plan.of is Of.QUANTILE:
-        return _quantile(before, after, clusters, plan, rules, undecided, notes)
-    if columns > 1:
-        if len(set(clusters)) == 1:
-            clusters = kept["item"].tolist()  # one stream: its orders vary what items share
-        crossed = compare_crossed(
-            before, after, clusters, kept["column"].tolist(), level, weights=weights
+    equal_subsets = weighs_subsets(plan, asked=weigh_subsets)
+    if not crossed(rows):
+        before, after, notes = values_by_unit(
+            table, plan, sign, equal_subsets=equal_subsets, trained=trained
         )
-        spread = None
-        if crossed.standard_error is not None and crossed.degrees is not None:
-            one = difference_spread(before, after, kept["item"].tolist(), weights)
-            spread = DifferenceSpread(
-                crossed.standard_error, crossed.degrees, one.loss_variance if one else 0.0
-            )
-        return Tested(crossed.comparison, spread, None, largest, undecided, notes)
-    many = len(set(clusters))
+        what = "seeds" if trained else "draws of the data"
+        notes = (f"{what} have other items each: their figures are compared", *notes)
+        tested = test_seeds(before, after, 1.0, rules.alpha)
+        return replace(tested, notes=notes)
+    kept, notes = complete(rows, trained=trained)
+    units = kept["unit"].nunique()
+    if plan.of is Of.QUANTILE:
+        tested = _quantile(kept, plan, rules, trained=trained, equal_subsets=equal_subsets)
+    else:
+        weights = weights_of(kept, equal_subsets=equal_subsets, equal_sources=plan.equal_sources)
+        test = _crossed_means if units > 1 else _means
+        tested = test(kept, plan, rules, sign, weights)
+    undecided = _ONE_TRAINING if trained and units < 2 else ""
+    return replace(tested, undecided=undecided, notes=notes)
+
+
+def _means(
+    table: Frame, plan: Plan, rules: Rules, sign: float, weights: list[float] | None
+) -> Tested:
+    """The mean of items of one order or training."""
+    before, after = sign * table["baseline"].to_numpy(), sign * table["candidate"].to_numpy()
+    clusters = cluster_labels(table, plan.cluster)
+    many, level = len(set(clusters)), 1 - rules.alpha
     draws = rules.permutations or max(_MOST_SWAPS, min(20_000, _MOST_RANDOM // many))
     found = compare_paired(before, after, clusters, level, draws, rules.seed, weights)
     found = with_few_clusters(found, before, after, clusters, weights)
     spread = difference_spread(before, after, clusters, weights)
+    largest = _largest_change(before, after)
     can_lose = found.baseline - min(before.min(), after.min()) if largest else None
-    return Tested(found, spread, many, largest, undecided, notes, can_lose)
+    return Tested(found, spread, many, largest, can_lose=can_lose)
+
+
+def _crossed_means(
+    table: Frame, plan: Plan, rules: Rules, sign: float, weights: list[float] | None
+) -> Tested:
+    """The mean of items crossed with orders or trainings."""
+    before, after = sign * table["baseline"].to_numpy(), sign * table["candidate"].to_numpy()
+    clusters = crossed_labels(table, plan.cluster)
+    found = compare_crossed(
+        before, after, clusters, table["unit"].tolist(), 1 - rules.alpha, weights=weights
+    )
+    one = difference_spread(before, after, table["item"].tolist(), weights)
+    spread = _spread(found, one.loss_variance if one else 0.0)
+    return Tested(found.comparison, spread, None, _largest_change(before, after))
+
+
+def _quantile(
+    table: Frame, plan: Plan, rules: Rules, *, trained: bool, equal_subsets: bool
+) -> Tested:
+    """A quantile of items, in one order or after one training, or crossed with several."""
+    refuse_uneven_sources(table, plan)
+    sign = 1.0 if plan.higher_is_better else -1.0
+    units = [one.sort_values("item") for _, one in table.groupby("unit")]
+    columns = [
+        (
+            score_rows(one, "baseline", sign, equal_subsets=equal_subsets),
+            score_rows(one, "candidate", sign, equal_subsets=equal_subsets),
+        )
+        for one in units
+    ]
+    labels = crossed_labels if len(units) > 1 else cluster_labels
+
+    def statistic(rows: Any) -> float:
+        return quantile_of(rows, plan)
+
+    sides: Any = columns  # numpy arrays are swapped as a whole
+    return test_rows(sides, labels(units[0], plan.cluster), statistic, rules, trained=trained)
+
+
+def _spread(found: Crossed, loss_variance: float = 0.0) -> DifferenceSpread | None:
+    if found.standard_error is None or found.degrees is None:
+        return None
+    return DifferenceSpread(found.standard_error, found.degrees, loss_variance)
 
 
 def test_rows(
@@ -119,23 +181,25 @@ def test_rows(
 ) -> Tested:
     """Test a metric of all rows, in one order or after one training, or in several.
 
+    Args:
+        columns: for each order, or each training, the rows of baseline and candidate.
+        clusters: the label of each item's cluster.
+        statistic: the metric as a function of rows; higher is better.
+        rules: of the report.
+        trained: whether columns are trainings.
+
     Raises:
         ValueError: the metric is not defined on one of the sides.
     """
-    from harness.statistics import compare_crossed_statistic
-
     level = 1 - rules.alpha
     if len(columns) > 1:
-        crossed = compare_crossed_statistic(columns, clusters, statistic, level, rules.seed)
-        spread = None
-        if crossed.standard_error is not None and crossed.degrees is not None:
-            spread = DifferenceSpread(crossed.standard_error, crossed.degrees, 0.0)
-        return Tested(crossed.comparison, spread, None, 0.0)
+        many = compare_crossed_statistic(columns, clusters, statistic, level, rules.seed)
+        return Tested(many.comparison, _spread(many), None, 0.0)
     before, after = columns[0]
     draws = rules.permutations or _MOST_SWAPS
     found = swap_labels(before, after, clusters, statistic, level, draws, rules.seed)
     spread = jackknife_spread(before, after, clusters, statistic, rules.seed)
-    undecided = "one training seed: a verdict needs at least two" if trained else ""
+    undecided = _ONE_TRAINING if trained else ""
     return Tested(found, spread, len(set(clusters)), 0.0, undecided)
 
 
@@ -149,107 +213,6 @@ def test_seeds(
     )
     undecided = "one seed: a verdict needs at least two" if len(before) < 2 else ""
     return Tested(found, spread, None, 0.0, undecided)
-
-
-def cluster_labels(table: Frame, cluster: Cluster) -> list[str]:
-    """What is independent, for each row.
-
-    A source is one wherever it turns up, in whatever subset; so is one of several data seeds, which
-    may draw from the same data. Streams are of their subset and data seed; where the two sides have
-    put an item into different streams, all streams that share items are one cluster.
-    """
-    if cluster is Cluster.SOURCE:
-        return [str(one) for one in table["source"]]
-    place = table["subset"].astype(str) + "\0" + table["data_seed"].astype(str) + "\0"
-    before = place + table["cluster_b"].fillna("").astype(str)
-    after = place + table["cluster_c"].fillna("").astype(str)
-    if (before == after).all():
-        return before.tolist()
-    return _joined_streams(before.tolist(), after.tolist())
-
-
-def _joined_streams(before: list[str], after: list[str]) -> list[str]:
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    names = {name: place for place, name in enumerate(dict.fromkeys([*before, *after]))}
-    one, other = [names[name] for name in before], [names[name] for name in after]
-    shape = (len(names), len(names))
-    graph = coo_matrix(([1] * len(one), (one, other)), shape=shape)
-    _, labels = connected_components(graph, directed=False)
-    return [str(labels[place]) for place in one]
-
-
-def _complete(table: Frame, *, trained: bool) -> tuple[Frame, tuple[str, ...]]:
-    """The rows in columns that all subsets have, of items that have them all."""
-    by_subset = [set(some) for _, some in table.groupby("subset")["column"]]
-    if not by_subset:
-        return table, ()
-    common = set[str].intersection(*by_subset)
-    if not common:  # subsets of different orders: one of each
-        first = table.groupby("subset")["column"].transform("min")
-        kept = table[table["column"] == first]
-        return kept, ("subsets share no order: the first order of each is compared",)
-    kept = table[table["column"].isin(common)]
-    what = "seeds" if trained else "orders"
-    notes = list[str]()
-    if len(common) < len(set[str].union(*by_subset)):
-        notes.append(f"{what} that not all subsets have are left out of the comparison over them")
-    whole = kept.groupby("item")["column"].transform("nunique") == len(common)
-    if not whole.all() and whole.any():
-        notes.append(f"{int((~whole).sum())} scores of items that lack some of the {what} left out")
-        kept = kept[whole]
-    return kept, tuple(notes)
-
-
-def _crossed_share(table: Frame) -> float:
-    """Share of the items that have all columns."""
-    many = table.groupby("item")["column"].nunique()
-    return float((many == table["column"].nunique()).mean())
-
-
-def _over_columns(table: Frame, sign: float, level: float, undecided: str) -> Tested:
-    """Seeds that draw other items: their means are the units."""
-    means = table.groupby("column")[["baseline", "candidate"]].mean()
-    before, after = (sign * means[name].to_numpy() for name in ("baseline", "candidate"))
-    found = compare_over_seeds(before.tolist(), after.tolist(), level)
-    spread = difference_spread(before, after, range(len(means)))
-    note = "seeds have other items each: their means are compared, seed by seed"
-    return Tested(found, spread, None, 0.0, undecided, (note,))
-
-
-def _quantile(
-    before: Any,
-    after: Any,
-    clusters: list[str],
-    plan: Plan,
-    rules: Rules,
-    undecided: str,
-    notes: tuple[str, ...],
-) -> Tested:
-    import numpy as np
-
-    # Turned scores have the mirrored quantile.
-    share = plan.quantile if plan.higher_is_better else 1 - plan.quantile
-
-    def statistic(rows: Any) -> float:
-        return float(np.quantile(rows, share))
-
-    tested = test_rows([(before, after)], clusters, statistic, rules, trained=False)
-    return Tested(
-        tested.comparison, tested.spread, tested.clusters, 0.0, undecided, (*notes, *tested.notes)
-    )
-
-
-def _weights(table: Frame, *, equal_subsets: bool, equal_sources: bool) -> list[float] | None:
-    """The weight of each item; None where all weigh the same."""
-    weights = table["item"].notna().astype(float)
-    if equal_sources:
-        of_source = [table["subset"], table["source"], table["column"]]
-        weights /= weights.groupby(of_source).transform("sum")
-    if equal_subsets:
-        weights /= weights.groupby(table["subset"]).transform("sum")
-    return None if weights.nunique() < 2 else (weights / weights.sum()).tolist()
 
 
 def _largest_change(before: Any, after: Any) -> float:

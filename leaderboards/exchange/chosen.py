@@ -13,7 +13,7 @@ from harness.results.schema import RunStatus
 from harness.results.store import ResultsStore
 from harness_leaderboards.boards import BoardSpec, board_of
 from harness_leaderboards.boards.spec import Source
-from harness_leaderboards.ranking.figures import value_of
+from harness_leaderboards.ranking.cells import value_of
 from harness_leaderboards.ranking.runs import Chosen, attempts
 from harness_leaderboards.ranking.samples import RunSums, sums_of
 
@@ -29,6 +29,7 @@ class Exported:
         low: lower end of its 95 % interval; None where units are too few.
         high: upper end.
         n: scored samples.
+        interval: what kind of interval it is, in words.
     """
 
     row: dict[str, Any]
@@ -37,6 +38,7 @@ class Exported:
     low: float | None
     high: float | None
     n: int
+    interval: str
 
     def read(self, column: str) -> Any:
         """A column of JSON, read; empty where it is not there."""
@@ -80,7 +82,7 @@ def _of_task(store: ResultsStore, task: str, rows: Sequence[dict[str, Any]]) -> 
     runs = {run.run_id: run for run in attempts(spec, rows)}
     sums: dict[str, RunSums] = {}
     if spec.metric.of is Source.SAMPLES:
-        sums, problems = sums_of(spec, store, list(runs))
+        sums, problems = sums_of(spec, store, {name: run.n_planned for name, run in runs.items()})
         store.problems += problems
     return [_exported(spec, row, runs[row["run_id"]], sums.get(row["run_id"])) for row in rows]
 
@@ -88,6 +90,20 @@ def _of_task(store: ResultsStore, task: str, rows: Sequence[dict[str, Any]]) -> 
 def _exported(spec: BoardSpec, row: dict[str, Any], run: Chosen, sums: RunSums | None) -> Exported:
     value = value_of(spec, [(run, sums)])
     n = sums.n if sums else 0
+    kind = _interval(spec, sums)
     if value is None:
-        return Exported(row, spec, None, None, None, n)
-    return Exported(row, spec, value.mean, value.low, value.high, n)
+        return Exported(row, spec, None, None, None, n, kind)
+    return Exported(row, spec, value.mean, value.low, value.high, n, kind)
+
+
+def _interval(spec: BoardSpec, sums: RunSums | None) -> str:
+    """What kind of interval the figure of a run gets."""
+    metric = spec.metric
+    if metric.of is Source.RUNS or sums is None:
+        return "t interval over seeds"
+    if not metric.equal_sources:
+        return f"cluster-robust t interval over independent {metric.cluster.value}s"
+    # As `harness.protocols.solve.rules.estimate` chooses.
+    if set((sums.totals / sums.sizes).tolist()) <= {0.0, 1.0}:
+        return f"Wilson's score interval over independent {metric.cluster.value}s"
+    return f"t interval over independent {metric.cluster.value}s, within [0, 1]"

@@ -74,8 +74,8 @@ def import_(
         replace(
             run,
             method=method or run.method,
-            task=_name(task or run.task),
-            subset=run.subset if subset is None else subset,
+            task=_name(task or run.task, "task"),
+            subset=_name(subset, "subset") if subset else run.subset if subset is None else "",
         )
         for run in read(path.expanduser(), metric)
     ]
@@ -139,26 +139,38 @@ def export(
         raise typer.Exit(1)
 
 
-def _name(task: str) -> str:
-    """A task's name as part of a path.
+def _name(name: str, what: str) -> str:
+    """The name of a task or subset, which becomes part of paths.
 
     Raises:
         UsageError: it cannot be one.
     """
-    from harness.errors import UsageError
+    import re
 
-    if not task or task in (".", "..") or any(one in task for one in "/\\\0="):
-        raise UsageError(f"'{task}' cannot be the name of a task; give one with --task.")
-    return task
+    from harness.errors import UsageError
+    from harness.text import clean
+
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
+        shown = clean(name if len(name) <= 100 else f"{name[:100]}...")
+        raise UsageError(
+            f"'{shown}' cannot be the name of a {what}: that has letters, digits, '-', '_' and "
+            f"'.', at most 100, and begins with none of '-' and '.'; give one with "
+            f"--{what} NAME."
+        )
+    return name
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     from harness.errors import ResultsError
     from harness_leaderboards.export import replace_file
 
+    inside = folder.resolve()
     try:
         for name, content in files.items():
             path = folder / name
+            # Names of models and tasks come from logs and data.
+            if not path.resolve().is_relative_to(inside):
+                raise ResultsError(f"'{name}' is outside of '{folder}': nothing is written there.")
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, content)
     except OSError as error:

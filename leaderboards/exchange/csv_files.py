@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from harness.errors import ResultsError
 from harness.results.schema import tables
 from harness.results.store import ResultsStore
 from harness_leaderboards.exchange.chosen import Exported
@@ -15,17 +16,24 @@ from harness_leaderboards.ranking.export import without_formula
 
 
 def csv_files(runs: Sequence[Exported], store: ResultsStore) -> dict[str, bytes]:
-    """The files by name."""
+    """The files by name.
+
+    Runs whose samples cannot be read are left out of both and named among the problems of the
+    store.
+    """
     schema = tables()
-    samples = [
-        {str(name): value for name, value in row.items()}
-        for task in dict.fromkeys(one.row["task"] for one in runs)
-        for row in store.samples(
-            task, [one.row["run_id"] for one in runs if one.row["task"] == task]
-        ).to_dict("records")
-    ]
+    kept, samples = list[dict[str, Any]](), list[dict[str, Any]]()
+    for one in runs:
+        run_id = one.row["run_id"]
+        try:
+            frame = store.samples(one.row["task"], [run_id])
+        except ResultsError as error:
+            store.problems.append(f"left out run {run_id}: {error}")
+            continue
+        kept.append(one.row)
+        samples += [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
     return {
-        "runs.csv": _file(schema.runs.names, [one.row for one in runs]),
+        "runs.csv": _file(schema.runs.names, kept),
         "samples.csv": _file(schema.samples.names, samples),
     }
 

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.errors import ResultsError
 from harness.results.store import ResultsStore
 from harness_leaderboards.exchange.chosen import Exported
 
@@ -22,9 +23,10 @@ SAMPLES_SCHEMA = "instance_level_eval_0.2.1"
 
 
 def every_eval_ever(runs: Sequence[Exported], store: ResultsStore) -> dict[str, bytes]:
-    """The files by path; a run without a figure of its board is left out and named.
+    """The files by path.
 
-    Runs that are left out are added to the problems of the store.
+    Runs without a figure of their board, or without readable samples, are left out and named among
+    the problems of the store.
     """
     files = dict[str, bytes]()
     for one in runs:
@@ -39,7 +41,11 @@ def every_eval_ever(runs: Sequence[Exported], store: ResultsStore) -> dict[str, 
         folder = "/".join(
             ("data", _slug(one.row["task"]), _slug(developer or "unknown"), _slug(rest))
         )
-        details = _lines(one, store)
+        try:
+            details = _lines(one, store)
+        except ResultsError as error:
+            store.problems.append(f"left out run {one.row['run_id']}: {error}")
+            continue
         samples = f"{folder}/{name}_samples.jsonl"
         files[samples] = details
         files[f"{folder}/{name}.json"] = _json(_aggregate(one, samples, details)).encode()
@@ -113,7 +119,7 @@ def _uncertainty(one: Exported) -> dict[str, Any]:
             "lower": one.low,
             "upper": one.high,
             "confidence_level": 0.95,
-            "method": f"t interval over independent {one.spec.metric.cluster.value}s",
+            "method": one.interval,
         }
     return found
 

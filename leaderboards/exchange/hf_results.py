@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from harness.errors import UsageError
 from harness_leaderboards.exchange.chosen import Exported
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_SEGMENT = r"[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?"
+_HUB_ID = re.compile(f"{_SEGMENT}/{_SEGMENT}", re.ASCII)
+"""As the Hub has them: no segment begins or ends with a dot or a dash."""
 
 
 def hf_results(

@@ -1,7 +1,9 @@
 """Runs of other harnesses as runs of this one: complete, with their samples and texts.
 
 A reader (`lm_eval`, `inspect_log`) turns a log into `ImportedRun`; `keep` publishes it. The work
-key is the hash of the log, so importing a log again changes nothing.
+key is the hash of all that was read, so importing a log again changes nothing. The run's id tells
+the time at which it began, so that the newest of equal work is the one that was made last, in
+whatever order logs are imported.
 """
 
 from __future__ import annotations
@@ -9,18 +11,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
 from harness.results.provenance import of_this_process
 from harness.results.schema import SCHEMA_VERSION, RunStatus, SampleRecord, Status
 from harness.results.store import ResultsStore, RunSummary
 
 PROTOCOL = "imported"
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,17 @@ class ImportedRun:
     Attributes:
         source: the tool, such as ``lm-eval``.
         version: of the tool.
-        fingerprint: hash of what was read.
+        fingerprint: hash of the samples as they were read.
         task: name of its task.
         subset: part of the task, empty for none.
         method: what the run is called among methods.
+        metric: the tool's metric that is the score.
         model: the model, as the tool names it.
         model_revision: empty where it is not known.
         task_version: as the tool says.
         started_at: when it began.
-        sampling: how the model was asked, as the tool says.
+        sampling: how the model was loaded and asked, as the tool says.
+        task_options: of the task, as the tool says.
         metrics: figures of the run as a whole, as the tool computed them.
         samples: every sample.
         notes: what a user has to know, as sentences.
@@ -50,11 +53,13 @@ class ImportedRun:
     task: str
     subset: str
     method: str
+    metric: str
     model: str
     model_revision: str
     task_version: str
     started_at: datetime | None
     sampling: Mapping[str, Any]
+    task_options: Mapping[str, Any]
     metrics: Mapping[str, float]
     samples: Sequence[SampleRecord]
     notes: tuple[str, ...] = ()
@@ -81,8 +86,7 @@ def keep(run: ImportedRun, store: ResultsStore) -> Kept:
         ResultsError: the results folder cannot be written.
     """
     store.prepare()
-    names = json.dumps([run.task, run.subset, run.method])
-    key = f"imported-{hashlib.sha256((run.fingerprint + names).encode()).hexdigest()[:32]}"
+    key = _work_key(run)
     claimed = store.claim(key, run.source, fresh=False)
     scores = [one.score for one in run.samples if one.score is not None]
     score = sum(scores) / len(scores) if scores else None
@@ -92,11 +96,49 @@ def keep(run: ImportedRun, store: ResultsStore) -> Kept:
     if isinstance(claimed, RunSummary):
         return replace(told, run_id=claimed.run_id)
     try:
-        store.write_tables(claimed.run_id, run.task, run.samples)
-        store.commit(_row(run, claimed.run_id, key, score), claimed.journal)
+        run_id = claimed.run_id if run.started_at is None else _run_id(run.started_at, key)
+        row = _row(run, run_id, key, score)
+        store.write_tables(run_id, run.task, run.samples)
+        store.commit(row, claimed.journal)
     finally:
         claimed.journal.close()
-    return replace(told, run_id=claimed.run_id, new=True)
+    notes = (*run.notes, *_replacement(row, store))
+    return replace(told, run_id=run_id, new=True, notes=notes)
+
+
+def _work_key(run: ImportedRun) -> str:
+    """The hash of all that makes a run another one."""
+    parts = [run.fingerprint, run.source, run.version, run.task, run.subset, run.method, run.metric]
+    parts += [run.model, run.model_revision, run.task_version, _json(run.sampling)]
+    parts += [_json(run.task_options), str(run.started_at)]
+    return f"imported-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}"
+
+
+def _run_id(began: datetime, key: str) -> str:
+    """A ULID of the time at which a run began; what is random in others is the hash of its key."""
+    bits = int.from_bytes(hashlib.sha256(key.encode()).digest()[:10], "big")
+    value = (int(began.timestamp() * 1000) << 80) | bits
+    return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+
+_SAME_WORK = (
+    *("task", "task_version", "task_options", "subset", "method", "model_id", "model_revision"),
+    *("sampling", "content_hash"),
+)
+"""Columns of equal work, of which boards and comparisons take the newest."""
+
+
+def _replacement(row: Mapping[str, Any], store: ResultsStore) -> Iterator[str]:
+    equal = [
+        str(one["run_id"])
+        for one in store.rows()
+        if all(one[name] == row[name] for name in _SAME_WORK) and one["run_id"] != row["run_id"]
+    ]
+    newest = max(equal, default="")
+    if newest > row["run_id"]:
+        yield f"run {newest} is of equal work and began later: boards take that one."
+    elif newest:
+        yield f"it replaces run {newest} on boards, which is of equal work and began earlier."
 
 
 def _row(run: ImportedRun, run_id: str, key: str, score: float | None) -> dict[str, Any]:
@@ -117,7 +159,7 @@ def _row(run: ImportedRun, run_id: str, key: str, score: float | None) -> dict[s
         "task": run.task,
         "task_version": run.task_version,
         "subset": run.subset,
-        "task_options": "{}",
+        "task_options": _json(run.task_options),
         "method": run.method,
         "method_parts": json.dumps([{"name": run.method}]),
         "model": run.model,
@@ -126,7 +168,7 @@ def _row(run: ImportedRun, run_id: str, key: str, score: float | None) -> dict[s
         "engine": run.source,
         "engine_version": run.version,
         "embedder": "",
-        "sampling": json.dumps(dict(run.sampling), sort_keys=True),
+        "sampling": _json(run.sampling),
         "order": "native",
         "data_seed": 0,
         "sample_seed": 0,
@@ -148,35 +190,5 @@ def _row(run: ImportedRun, run_id: str, key: str, score: float | None) -> dict[s
     }
 
 
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a log.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {path} ({error.strerror}).") from error
-
-
-def read_json(path: Path, content: bytes) -> dict[str, Any]:
-    """A log that is one JSON object.
-
-    Raises:
-        UsageError: it is none.
-    """
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is no JSON ({error}).") from error
-    if not isinstance(found, dict):
-        raise UsageError(f"{path} holds no JSON object; name a log of the tool.")
-    return found
-
-
-def number_of(value: Any) -> float | None:
-    """A number or truth value as a float; None for anything else, and for NaN and infinity."""
-    if isinstance(value, bool | int | float) and abs(float(value)) < float("inf"):
-        return float(value)
-    return None
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(dict(values), sort_keys=True)

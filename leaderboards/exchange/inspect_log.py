@@ -11,20 +11,19 @@ import io
 import json
 import struct
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
 from harness.results.schema import SampleRecord, Status
-from harness_leaderboards.exchange.imported import ImportedRun, number_of, read_bytes, read_json
+from harness_leaderboards.exchange.imported import ImportedRun
+from harness_leaderboards.exchange.inspect_shapes import Eval, Header, Results, Sample
+from harness_leaderboards.exchange.shapes import number_of, parse, read_bytes, read_object
 
 SOURCE = "inspect"
 _ZSTANDARD = 93
 _MOST_BYTES = 1_000_000_000
-_LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
-"""Correct, partially correct, incorrect, no answer: the values of inspect_ai.scorer."""
 
 
 def read_inspect(path: Path, metric: str | None = None) -> Iterator[ImportedRun]:
@@ -46,63 +45,92 @@ def read_inspect(path: Path, metric: str | None = None) -> Iterator[ImportedRun]
 
 def _read(path: Path, metric: str | None) -> ImportedRun:
     content = read_bytes(path)
-    if content[:2] == b"PK":
-        header, samples = _archive(path, content)
-    else:
-        header = read_json(path, content)
-        samples = iter(header.pop("samples", None) or ())
-    told = header.get("eval")
-    if not isinstance(told, dict):
+    archive = _archive(path, content) if content[:2] == b"PK" else None
+    found = _header(path, content, archive) if archive else read_object(str(path), content)
+    if "eval" not in found:
         raise UsageError(f"{path} is no log of Inspect; it lacks 'eval'.")
-    if header.get("status") != "success":
+    log = parse(Header, found, str(path))
+    if log.status != "success":
         raise UsageError(
-            f"{path} is a log of a run with status '{header.get('status')}'; finish it with: "
-            "inspect eval-retry."
+            f"{path} is a log of a run with status '{log.status}'; finish it with: inspect "
+            "eval-retry."
         )
-    results: Mapping[str, Any] = header.get("results") or {}
-    scorer = _scorer(path, results, metric)
+    scorer = _scorer(path, log.results, metric)
+    samples = _entries(path, content, archive) if archive else _listed(path, log)
     records = [_sample(one, scorer) for one in samples]
     if not records:
         raise UsageError(f"{path} has no samples; run Inspect without --no-log-samples.")
-    failed = sum(one.status is Status.FAILED for one in records)
-    notes = (
-        (f"{failed} samples errored and count as failed; Inspect's own figures leave them out.",)
-        if failed
-        else ()
-    )
+    told = log.eval
     return ImportedRun(
         source=SOURCE,
-        version=str((told.get("packages") or {}).get("inspect_ai", "")),
+        version=str(told.packages.get("inspect_ai", "")),
         fingerprint=hashlib.sha256(content).hexdigest(),
-        task=str(told.get("task", "")).replace("/", "-"),
+        task=told.task.replace("/", "-"),
         subset="",
         method=SOURCE,
-        model=str(told.get("model", "unknown")),
+        metric=scorer,
+        model=told.model,
         model_revision="",
-        task_version=str(told.get("task_version", "")),
-        started_at=_time(told.get("created")),
-        sampling=told.get("model_generate_config") or {},
-        metrics=dict(_figures(results)),
+        task_version=told.task_version,
+        started_at=told.created,
+        sampling=_sampling(told),
+        task_options=told.task_args,
+        metrics=dict(_figures(log.results)),
         samples=records,
-        notes=notes,
+        notes=tuple(_notes(scorer, records)),
     )
 
 
-def _archive(path: Path, content: bytes) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
-    """The header and the samples of an ``.eval`` archive, one sample at a time."""
+def _sampling(told: Eval) -> dict[str, Any]:
+    """How the model was loaded and asked, and the solver, which says what it was asked."""
+    further = {
+        "model_args": told.model_args,
+        "solver": told.solver,
+        "solver_args": told.solver_args,
+    }
+    known = {name: value for name, value in further.items() if value}
+    return {**told.model_generate_config, **known}
+
+
+def _notes(scorer: str, records: Sequence[SampleRecord]) -> Iterator[str]:
+    failed = sum(one.status is Status.FAILED for one in records)
+    if failed:
+        yield f"{failed} samples errored and count as failed; Inspect's own figures leave them out."
+    without = sum(one.status is Status.INVALID for one in records)
+    if without:
+        yield (
+            f"{without} of {len(records)} samples have no value of {scorer} that is a number; they "
+            "are invalid, where Inspect's own figures count them as 0 or leave them out."
+        )
+
+
+def _listed(path: Path, log: Header) -> Iterator[Sample]:
+    for number, one in enumerate(log.samples, start=1):
+        yield parse(Sample, one, f"sample {number} of {path}")
+
+
+def _archive(path: Path, content: bytes) -> zipfile.ZipFile:
     try:
-        archive = zipfile.ZipFile(io.BytesIO(content))
-    except zipfile.BadZipFile as error:
+        return zipfile.ZipFile(io.BytesIO(content))
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise UsageError(f"{path} is a damaged archive ({error}).") from error
-    names = set(archive.namelist())
-    if "header.json" not in names:
+
+
+def _header(path: Path, content: bytes, archive: zipfile.ZipFile) -> dict[str, Any]:
+    if "header.json" not in archive.namelist():
         raise UsageError(f"{path} has no header: that run of Inspect is not finished.")
+    return _member(path, content, archive.getinfo("header.json"))
 
-    def read(name: str) -> dict[str, Any]:
-        return read_json(Path(f"{path}:{name}"), _entry(path, content, archive.getinfo(name)))
 
-    members = sorted(name for name in names if name.startswith("samples/"))
-    return read("header.json"), (read(name) for name in members)
+def _entries(path: Path, content: bytes, archive: zipfile.ZipFile) -> Iterator[Sample]:
+    """The samples of an archive, one at a time."""
+    for name in sorted({one for one in archive.namelist() if one.startswith("samples/")}):
+        found = _member(path, content, archive.getinfo(name))
+        yield parse(Sample, found, f"{name} of {path}")
+
+
+def _member(path: Path, content: bytes, info: zipfile.ZipInfo) -> dict[str, Any]:
+    return read_object(f"{info.filename} of {path}", _entry(path, content, info))
 
 
 def _entry(path: Path, content: bytes, info: zipfile.ZipInfo) -> bytes:
@@ -122,8 +150,8 @@ def _entry(path: Path, content: bytes, info: zipfile.ZipInfo) -> bytes:
         raise UsageError(f"{info.filename} of {path} is damaged ({error}).") from error
 
 
-def _scorer(path: Path, results: Mapping[str, Any], metric: str | None) -> str:
-    names = [str(one.get("name")) for one in results.get("scores") or ()]
+def _scorer(path: Path, results: Results, metric: str | None) -> str:
+    names = [one.name for one in results.scores]
     if metric is not None and metric not in names:
         raise UsageError(f"{path.name} has no scorer '{metric}'; it has: {', '.join(names)}.")
     if not names:
@@ -131,67 +159,43 @@ def _scorer(path: Path, results: Mapping[str, Any], metric: str | None) -> str:
     return metric or names[0]
 
 
-def _sample(sample: Mapping[str, Any], scorer: str) -> SampleRecord:
-    scores: Mapping[str, Any] = sample.get("scores") or {}
-    metrics = {
-        str(name): value
-        for name, one in scores.items()
-        if (value := _score(one.get("value"))) is not None
-    }
-    error = sample.get("error") or {}
-    score = metrics.get(scorer)
+def _sample(sample: Sample, scorer: str) -> SampleRecord:
+    numbers = {name: one.number for name, one in sample.scores.items()}
+    metrics = {name: value for name, value in numbers.items() if value is not None}
+    score, error, output = metrics.get(scorer), sample.error, sample.output.completion
     status = Status.OK if score is not None else Status.FAILED if error else Status.INVALID
-    usage = [one for one in (sample.get("model_usage") or {}).values() if isinstance(one, dict)]
-    output = (sample.get("output") or {}).get("completion") or ""
-    name = str(sample.get("id"))
+    messages = [{"role": one.role, "content": one.text} for one in sample.messages]
+    usage = sample.model_usage.values()
     return SampleRecord(
-        sample_id=name,
-        sample_hash=_hash(sample.get("input"), sample.get("target")),
-        source_id=name,
-        stream_id=name,
+        sample_id=sample.id,
+        sample_hash=_hash(sample.input, sample.target),
+        source_id=sample.id,
+        stream_id=sample.id,
         step=0,
         group="",
         status=status,
         score=0.0 if status is Status.FAILED else score,
         metrics=metrics,
-        repeat=int(sample.get("epoch") or 1) - 1,
+        repeat=sample.epoch - 1,
         error_type="SampleError" if error else "",
-        error=str(error.get("message", "")),
-        input_tokens=sum(int(one.get("input_tokens") or 0) for one in usage),
-        output_tokens=sum(int(one.get("output_tokens") or 0) for one in usage),
-        latency_s=number_of(sample.get("total_time")) or 0.0,
+        error=error.message if error else "",
+        input_tokens=sum(one.input_tokens for one in usage),
+        output_tokens=sum(one.output_tokens for one in usage),
+        latency_s=sample.total_time,
         trace={
-            "calls": [{"phase": "act", "messages": list(_messages(sample)), "output": output}],
+            "calls": [{"phase": "act", "messages": messages, "output": output}],
             "output": output,
         },
     )
 
 
-def _messages(sample: Mapping[str, Any]) -> Iterable[dict[str, str]]:
-    for one in sample.get("messages") or ():
-        content = one.get("content")
-        text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-        yield {"role": str(one.get("role", "")), "content": text}
-
-
-def _score(value: Any) -> float | None:
-    return _LETTERS.get(value) if isinstance(value, str) else number_of(value)
-
-
-def _figures(results: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    for one in results.get("scores") or ():
-        for name, metric in (one.get("metrics") or {}).items():
-            value = number_of(metric.get("value"))
+def _figures(results: Results) -> Iterator[tuple[str, float]]:
+    for one in results.scores:
+        for name, figure in one.metrics.items():
+            value = number_of(figure.value)
             if value is not None:
-                yield f"{one.get('name')}/{name}", value
+                yield f"{one.name}/{name}", value
 
 
 def _hash(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
-
-
-def _time(value: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(value))
-    except ValueError:
-        return None

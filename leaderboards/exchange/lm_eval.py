@@ -15,7 +15,15 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.results.schema import SampleRecord, Status
-from harness_leaderboards.exchange.imported import ImportedRun, number_of, read_bytes, read_json
+from harness_leaderboards.exchange.imported import ImportedRun
+from harness_leaderboards.exchange.lm_eval_shapes import Argument, Log, Row
+from harness_leaderboards.exchange.shapes import (
+    number_of,
+    parse,
+    read_bytes,
+    read_json,
+    read_object,
+)
 
 SOURCE = "lm-eval"
 _CLOSE = 1e-6
@@ -39,18 +47,16 @@ def read_lm_eval(path: Path, metric: str | None = None) -> Iterator[ImportedRun]
 
 
 def _read(path: Path, metric: str | None) -> Iterator[ImportedRun]:
-    content = read_bytes(path)
-    log = read_json(path, content)
-    if not isinstance(log.get("results"), dict) or not isinstance(log.get("configs"), dict):
+    content = read_object(str(path), read_bytes(path))
+    if not {"results", "configs"} <= content.keys():
         raise UsageError(f"{path} is no results file of lm-eval; it lacks 'results' or 'configs'.")
+    log = parse(Log, content, str(path))
     stamp = path.stem.removeprefix("results_")
-    found = False
-    for task in log["configs"]:
-        samples = path.with_name(f"samples_{task}_{stamp}.jsonl")
-        if not samples.is_file():
-            continue
-        found = True
-        yield _run(log, str(task), samples, metric)
+    beside = {one.name: one for one in path.parent.iterdir()}
+    logged = {task: beside.get(f"samples_{task}_{stamp}.jsonl") for task in log.configs}
+    found = {task: samples for task, samples in logged.items() if samples is not None}
+    for task, samples in found.items():
+        yield _run(log, task, samples, metric)
     if not found:
         raise UsageError(
             f"{path} has no samples beside it (samples_TASK_{stamp}.jsonl), and runs are compared "
@@ -58,53 +64,62 @@ def _read(path: Path, metric: str | None) -> Iterator[ImportedRun]:
         )
 
 
-def _run(log: Mapping[str, Any], task: str, path: Path, metric: str | None) -> ImportedRun:
+def _run(log: Log, task: str, path: Path, metric: str | None) -> ImportedRun:
     content = read_bytes(path)
     rows = list(_rows(path, content))
     main = _main_metric(path, rows, metric)
     samples = _samples(rows, main)
     figures = {
         _figure_name(name): value
-        for name, one in log["results"].get(task, {}).items()
+        for name, one in (log.results.get(task) or {}).items()
         if "," in name and (value := number_of(one)) is not None
     }
-    config = log.get("config") or {}
-    shots = (log.get("n-shot") or {}).get(task)
     return ImportedRun(
         source=SOURCE,
-        version=str(log.get("lm_eval_version") or ""),
+        version=log.lm_eval_version,
         fingerprint=hashlib.sha256(content).hexdigest(),
         task=task,
         subset="",
         method=SOURCE,
-        model=str(log.get("model_name") or config.get("model") or "unknown"),
-        model_revision=str(config.get("model_revision") or ""),
-        task_version=str((log.get("versions") or {}).get(task, "")),
-        started_at=_time(log.get("date")),
-        sampling={"num_fewshot": shots, "gen_kwargs": config.get("gen_kwargs")},
+        metric=main,
+        model=log.model_name or log.config.model or "unknown",
+        model_revision=log.config.model_revision,
+        task_version=str(log.versions.get(task, "")),
+        started_at=None if log.date is None else datetime.fromtimestamp(log.date, UTC),
+        sampling=_sampling(log, task),
+        task_options={},
         metrics=figures,
         samples=samples,
         notes=tuple(_notes(task, main, samples, figures)),
     )
 
 
-def _rows(path: Path, content: bytes) -> Iterator[dict[str, Any]]:
+def _sampling(log: Log, task: str) -> dict[str, Any]:
+    """How the model was loaded and asked; adapters and precision are among its arguments."""
+    further = {
+        "model_args": log.config.model_args,
+        "system_instruction": log.system_instruction,
+        "chat_template_sha": log.chat_template_sha,
+        "fewshot_as_multiturn": log.fewshot_as_multiturn,
+    }
+    return {
+        "num_fewshot": log.shots.get(task),
+        "gen_kwargs": log.config.gen_kwargs,
+        **{name: value for name, value in further.items() if value},
+    }
+
+
+def _rows(path: Path, content: bytes) -> Iterator[Row]:
     for number, line in enumerate(content.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UsageError(f"line {number} of {path} is no JSON ({error}).") from error
-        if not isinstance(row, dict) or "doc_id" not in row:
-            raise UsageError(f"line {number} of {path} is no sample of lm-eval; it has no doc_id.")
-        yield row
+        if line.strip():
+            place = f"line {number} of {path}"
+            yield parse(Row, read_json(place, line), place)
 
 
-def _main_metric(path: Path, rows: Sequence[Mapping[str, Any]], metric: str | None) -> str:
+def _main_metric(path: Path, rows: Sequence[Row], metric: str | None) -> str:
     """The metric that becomes the score: a number for every sample."""
-    names = list(dict.fromkeys(name for row in rows for name in row.get("metrics", ())))
-    single = [name for name in names if any(number_of(row.get(name)) is not None for row in rows)]
+    names = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    single = [name for name in names if any(row.number(name) is not None for row in rows)]
     if metric is not None and metric not in single:
         raise UsageError(
             f"samples of {path.name} have no number '{metric}'; they have: {', '.join(single)}."
@@ -117,30 +132,30 @@ def _main_metric(path: Path, rows: Sequence[Mapping[str, Any]], metric: str | No
     return metric or single[0]
 
 
-def _samples(rows: Sequence[Mapping[str, Any]], main: str) -> list[SampleRecord]:
+def _samples(rows: Sequence[Row], main: str) -> list[SampleRecord]:
     """A record for each document; other filters of the same answers are further metrics."""
-    filters = list(dict.fromkeys(str(row.get("filter", "none")) for row in rows))
-    by_doc = dict[str, list[Mapping[str, Any]]]()
+    filters = list(dict.fromkeys(row.filter for row in rows))
+    by_doc = dict[str, list[Row]]()
     for row in rows:
-        by_doc.setdefault(str(row["doc_id"]), []).append(row)
+        by_doc.setdefault(row.doc_id, []).append(row)
     return [_sample(name, group, main, filters[0]) for name, group in by_doc.items()]
 
 
-def _sample(doc: str, group: Sequence[Mapping[str, Any]], main: str, first: str) -> SampleRecord:
+def _sample(doc: str, group: Sequence[Row], main: str, first: str) -> SampleRecord:
     metrics, score = dict[str, float](), None
     for row in group:
-        own = str(row.get("filter", "none")) == first
-        for name in row.get("metrics", ()):
-            value = number_of(row.get(name))
+        own = row.filter == first
+        for name in row.metrics:
+            value = row.number(name)
             if value is None:
                 continue
-            metrics[name if own else f"{name}@{row['filter']}"] = value
+            metrics[name if own else f"{name}@{row.filter}"] = value
             if own and name == main:
                 score = value
     row = group[0]
     return SampleRecord(
         sample_id=doc,
-        sample_hash=str(row.get("doc_hash") or ""),
+        sample_hash=row.doc_hash,
         source_id=doc,
         stream_id=doc,
         step=0,
@@ -151,20 +166,24 @@ def _sample(doc: str, group: Sequence[Mapping[str, Any]], main: str, first: str)
         error="" if score is not None else f"no {main} was logged",
         trace={
             "calls": [{"phase": "act", **one} for one in _calls(row)],
-            "output": json.dumps(row.get("filtered_resps"), ensure_ascii=False),
+            "output": json.dumps(row.filtered_resps, ensure_ascii=False),
         },
     )
 
 
-def _calls(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    arguments = row.get("arguments") or {}
-    asked: list[Any] = list(arguments.values()) if isinstance(arguments, dict) else list(arguments)
-    answers: list[Any] = row.get("resps") or []
+def _calls(row: Row) -> Iterator[dict[str, Any]]:
+    asked = row.arguments.values() if isinstance(row.arguments, dict) else row.arguments
     for at, one in enumerate(asked):
-        parts: list[Any] = list(one.values()) if isinstance(one, dict) else list(one)
-        prompt = "\n".join(part for part in parts if isinstance(part, str))
-        answer = answers[at] if at < len(answers) else ""
-        yield {"prompt": prompt, "output": json.dumps(answer, ensure_ascii=False)}
+        answer = row.resps[at] if at < len(row.resps) else ""
+        yield {"prompt": _prompt(one), "output": json.dumps(answer, ensure_ascii=False)}
+
+
+def _prompt(argument: Argument) -> str:
+    """The texts of what was asked; a request for a text also has settings."""
+    if isinstance(argument, str):
+        return argument
+    parts = argument.values() if isinstance(argument, dict) else argument
+    return "\n".join(part for part in parts if isinstance(part, str))
 
 
 def _figure_name(name: str) -> str:
@@ -185,8 +204,3 @@ def _notes(
         )
     if len(known) < len(samples):
         yield f"{task}: {len(samples) - len(known)} samples have no {main}; they are invalid."
-
-
-def _time(value: Any) -> datetime | None:
-    seconds = number_of(value)
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from comparing_support import call, streams
+from comparing_support import Results, call, streams
 
 from harness.errors import ResultsError, UnknownName, UsageError
 from harness.results.schema import Status
@@ -374,3 +374,28 @@ def test_importing_the_command_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]", json.dumps(done.stdout)
+
+
+@pytest.mark.parametrize(
+    "folder", ["score=9", "run_id=x", "sample_id=x", "status=failed", "metrics=5", "checkpoint=x"]
+)
+def test_a_folder_on_the_way_to_the_results_is_no_column(tmp_path, folder):
+    before, after = (Results(tmp_path / folder / name) for name in ("before", "after"))
+    before.run("exprag", streams())
+    after.run("exprag", streams(lost=0.4))
+    total = call(before, after, "--json").one["total"]
+    assert total["verdict"] == "regressed"
+    assert total["baseline"] <= 1
+    steps = call(before, after, "--metric", "steps", "--json").one["total"]
+    assert (steps["baseline"], steps["candidate"], steps["n"]) == (1.0, 1.0, 200)
+
+
+def test_settings_that_cannot_be_read_are_a_difference():
+    from harness_leaderboards.comparing.differences import differences
+    from harness_leaderboards.comparing.matching import RunPair
+    from harness_leaderboards.comparing.runs import Run
+
+    whole, broken = (Run(None, {"run_id": "x", "task_options": one}) for one in ("{}", "{bad"))
+    assert broken.options != whole.options
+    (one,) = differences([RunPair(whole, broken)])
+    assert (one.name, one.candidate) == ("task option that cannot be read", "{bad")

@@ -127,3 +127,10 @@ def test_times_are_compared_between_equal_known_machines_only(sides):
     seconds = call(*sides, "--json").one["performance"][0]
     assert seconds["ratio"] is None
     assert "different machines" in seconds["why_not"]
+
+
+@pytest.mark.parametrize("option", ["--markdown", "--json-file", "--junit"])
+def test_a_folder_is_no_file(regressed, tmp_path, option):
+    for folder in ("/", tmp_path):
+        with pytest.raises(ResultsError, match=f"is a folder; name a file with {option}"):
+            call(*regressed, option, folder)

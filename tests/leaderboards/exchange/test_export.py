@@ -6,11 +6,15 @@ import csv
 import io
 import json
 
+import pytest
 import yaml
 from edits import command
 from huggingface_hub import parse_eval_result_entries
 
+from harness.errors import ResultsError
 from harness.results.schema import Status
+from harness.statistics import wilson
+from harness_leaderboards.exchange.command import _write
 
 HUB = '[{"id": "org/data/config", "revision": "1", "content_hash": "c"}]'
 
@@ -114,3 +118,81 @@ def test_unfinished_and_unknown_runs_are_refused(results, tmp_path):
     done = exported(results, tmp_path)
     assert done.code == 2
     assert "no finished run" in done.err
+
+
+@pytest.mark.parametrize("model", ["../..", "org/..", "../x", "a/.", ".hidden/x"])
+def test_a_model_cannot_name_a_folder_outside_of_the_export(results, tmp_path, model):
+    results.run("exprag", {"s": [1, 0]}, model_id=model, data=HUB)
+    done = exported(results, tmp_path / "deep" / "out", "--format", "hf-results")
+    assert done.code == 1
+    assert f"its model '{model}' has no Hub id" in done.err
+    assert not list(tmp_path.rglob("*.yaml"))
+
+
+def test_a_file_outside_of_the_folder_is_never_written(tmp_path):
+    with pytest.raises(ResultsError, match="is outside of"):
+        _write(tmp_path / "out", {"../x": b"x"})
+    (tmp_path / "out").mkdir(exist_ok=True)
+    (tmp_path / "out" / "link").symlink_to(tmp_path)
+    with pytest.raises(ResultsError, match="is outside of"):
+        _write(tmp_path / "out", {"link/x": b"x"})
+    assert not list(tmp_path.rglob("x"))
+
+
+@pytest.mark.parametrize("form", ["csv", "every-eval-ever"])
+def test_a_run_with_damaged_samples_is_named_and_the_others_are_written(results, tmp_path, form):
+    broken = results.run("exprag", {"s": [1, 0]})
+    whole = results.run("history", {"s": [1, 1]})
+    path = results.root / "samples" / "task=evo-memory" / f"{broken}.parquet"
+    path.write_bytes(path.read_bytes()[:-100])
+    done = exported(results, tmp_path / "out", "--format", form)
+    assert done.code == 1
+    assert broken in done.err
+    assert "Traceback" not in done.err
+    texts = "".join(one.read_text() for one in (tmp_path / "out").rglob("*.*") if one.is_file())
+    assert whole in texts
+    assert broken not in texts
+
+
+def test_damaged_texts_leave_a_run_out_where_they_are_needed(results, tmp_path):
+    broken = results.run("exprag", {"s": [1, 0]})
+    results.run("history", {"s": [1, 1]})
+    path = results.root / "traces" / "task=evo-memory" / f"{broken}.parquet"
+    path.write_bytes(path.read_bytes()[:-100])
+    done = exported(results, tmp_path / "csv", "--format", "csv")
+    assert (done.code, done.err) == (0, "")
+    done = exported(results, tmp_path / "eee", "--format", "every-eval-ever")
+    assert done.code == 1
+    assert f"left out run {broken}: " in done.err
+    assert len(list((tmp_path / "eee").rglob("*_samples.jsonl"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        ([1, 0, 1, 1], "Wilson's score interval over independent sources"),
+        ([1, 0, 0.5, 1], "t interval over independent sources, within [0, 1]"),
+    ],
+)
+def test_an_interval_is_called_what_it_is(results, tmp_path, monkeypatch, scores, said):
+    from harness_leaderboards.boards.spec import BoardSpec, Cluster, Metric
+    from harness_leaderboards.exchange import chosen
+
+    metric = Metric(cluster=Cluster.SOURCE, equal_sources=True)
+    board = BoardSpec(name="x", task="evo-memory", protocol="stream", baseline="b", metric=metric)
+    results.run("exprag", {f"s{at}": [score] for at, score in enumerate(scores)})
+    monkeypatch.setattr(chosen, "board_of", lambda _: board)
+    (one,) = chosen.chosen(results.store, ())
+    assert one.interval == said
+    if "Wilson" in said:
+        known = wilson(3, 4)
+        assert (one.low, one.high) == pytest.approx((known.low, known.high))
+
+
+def test_the_interval_of_a_board_of_streams_is_over_streams(results, tmp_path):
+    results.run("exprag", {f"s{at}": [at % 2] for at in range(8)}, model_id="org/m-1")
+    exported(results, tmp_path, "--format", "every-eval-ever")
+    (path,) = (tmp_path / "data" / "evo-memory" / "org" / "m-1").glob("*.json")
+    (result,) = json.loads(path.read_text())["evaluation_results"]
+    interval = result["score_details"]["uncertainty"]["confidence_interval"]
+    assert interval["method"] == "cluster-robust t interval over independent streams"

@@ -194,3 +194,127 @@ def test_a_task_whose_name_is_no_folder_needs_another(tmp_path):
     assert done.code == 2
     assert "give one with --task" in done.err
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def lm_eval_log(folder, scores=(1.0, 1.0, 0.0, 1.0), **changes):
+    """The recorded log with other members and other scores of its samples."""
+    folder.mkdir(parents=True)
+    edited(LM_EVAL, folder / LM_EVAL.name, lambda log: log.update(changes))
+    rows = [json.loads(line) for line in LM_EVAL_SAMPLES.read_text().splitlines()]
+    lines = [json.dumps({**row, "acc": acc}) for row, acc in zip(rows, scores, strict=True)]
+    (folder / LM_EVAL_SAMPLES.name).write_text("\n".join(lines))
+    return folder
+
+
+def imported(tool, path, results, *words):
+    done = command("import", tool, path, "--results", results, "--json", *words)
+    assert done.code == 0, done.err
+    return done.json
+
+
+def config(**changes):
+    return {**json.loads(LM_EVAL.read_text())["config"], **changes}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model_name": "org/other"},
+        {"config": config(model_revision="abc")},
+        {"config": config(model_args={"peft": "adapter"})},
+        {"n-shot": {"toy_capitals": 5}},
+        {"versions": {"toy_capitals": 2.0}},
+        {"date": 1795359999.0},
+    ],
+)
+def test_equal_samples_of_another_run_are_another_run(tmp_path, change):
+    logs = [lm_eval_log(tmp_path / "a"), lm_eval_log(tmp_path / "b", **change)]
+    first, second = (imported("lm-eval", one, tmp_path / "r")[0] for one in logs)
+    assert first["new"]
+    assert second["new"]
+    assert not imported("lm-eval", logs[1], tmp_path / "r")[0]["new"]
+
+
+def test_another_metric_of_a_log_is_another_run(tmp_path):
+    for tool, log, metric in (
+        ("lm-eval", LM_EVAL, "acc_norm"),
+        ("inspect", DATA / "capitals.json", "match"),
+    ):
+        assert imported(tool, log, tmp_path)[0]["new"]
+        assert imported(tool, log, tmp_path, "--metric", metric)[0]["new"]
+
+
+def test_an_adapter_and_its_base_are_told_apart_on_a_board(tmp_path):
+    for name, scores in (("base", (1, 1, 1, 1)), ("peft", (0, 0, 0, 1))):
+        args = config(model_args=f"pretrained=m,{name}=x")
+        imported("lm-eval", lm_eval_log(tmp_path / name, scores, config=args), tmp_path / "r")
+    board = build_ranked(
+        board_named("toy_capitals", ["toy_capitals"]), ResultsStore(tmp_path / "r")
+    )
+    rows = [row for table in board.tables for row in table.rows]
+    assert sorted(row.average.value for row in rows) == [0.25, 1.0]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_of_equal_work_the_log_that_began_last_counts(tmp_path, newest_first):
+    old = lm_eval_log(tmp_path / "old", (0, 0, 0, 0), date=1_700_000_000.0)
+    new = lm_eval_log(tmp_path / "new", (1, 1, 1, 1), date=1_700_000_900.5)
+    logs = [new, old] if newest_first else [old, new]
+    told = [imported("lm-eval", one, tmp_path / "r")[0] for one in logs]
+    said = "boards take that one" if newest_first else f"it replaces run {told[0]['run_id']}"
+    assert said in told[1]["notes"][-1]
+    store = ResultsStore(tmp_path / "r")
+    assert [row["started_at"].timestamp() for row in store.rows()] == [
+        1_700_000_000,
+        1_700_000_900.5,
+    ]
+    board = build_ranked(board_named("toy_capitals", ["toy_capitals"]), store)
+    (row,) = [row for table in board.tables for row in table.rows]
+    assert row.average.value == 1.0
+
+
+def test_arguments_of_task_model_and_solver_of_inspect_tell_runs_apart(tmp_path):
+    def change(log):
+        log["eval"]["task_args"] = {"fewshot": 3}
+        log["eval"]["model_args"] = {"adapter": "x"}
+        log["eval"]["model_generate_config"] = {"temperature": 0.5}
+        log["eval"]["solver"] = "recite"
+
+    (run,) = read_inspect(edited(DATA / "capitals.json", tmp_path / "x.json", change))
+    assert run.task_options == {"fewshot": 3}
+    assert run.sampling == {
+        "temperature": 0.5,
+        "model_args": {"adapter": "x"},
+        "solver": "recite",
+    }
+
+
+def test_values_of_inspect_are_its_own_numbers_and_others_are_told(tmp_path):
+    # As inspect_ai.scorer.value_to_float of 0.3.285 has them; what it warns of is no number here.
+    values = {
+        "C": 1.0,
+        "P": 0.5,
+        "I": 0.0,
+        "N": 0.0,
+        "c": None,
+        "Yes": 1.0,
+        "no": 0.0,
+        "TRUE": 1.0,
+        "false": 0.0,
+        "0.25": 0.25,
+        "1e400": None,
+        "nan": None,
+        "maybe": None,
+        "": None,
+    }
+
+    def change(log):
+        one = log["samples"][0]
+        log["samples"] = [
+            {**one, "id": f"s{at}", "scores": {"includes": {"value": value}}}
+            for at, value in enumerate([*values, {"a": 1}, [1], True, 3])
+        ]
+
+    (run,) = read_inspect(edited(DATA / "capitals.json", tmp_path / "x.json", change))
+    assert [one.score for one in run.samples] == [*values.values(), None, None, 1.0, 3.0]
+    assert run.notes[0].startswith("7 of 18 samples have no value of includes that is a number")
