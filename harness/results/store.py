@@ -81,8 +81,13 @@ _SUMMARY = {
 
 
 def new_run_id() -> str:
-    """A ULID: 48 bits of milliseconds, 80 random bits; sorts by time."""
-    value = (int(time.time() * 1000) << 80) | secrets.randbits(80)
+    """A ULID of now: 48 bits of milliseconds, 80 random bits; sorts by time."""
+    return ulid(int(time.time() * 1000), secrets.randbits(80))
+
+
+def ulid(milliseconds: int, bits: int) -> str:
+    """A ULID of a time in milliseconds since 1970 and of 80 bits."""
+    value = (milliseconds << 80) | bits
     return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -1, -5))
 
 
@@ -598,7 +603,7 @@ def _time_text(value: datetime | None) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if value else ""
 
 
-__all__ = ["Attempt", "JournalHeld", "ResultsStore", "RunSummary", "new_run_id"]
+__all__ = ["Attempt", "JournalHeld", "ResultsStore", "RunSummary", "new_run_id", "ulid"]
 
 
 def _with_traces(rows: list[dict[str, Any]], traces: pd.DataFrame) -> list[dict[str, Any]]:

@@ -18,10 +18,9 @@ from typing import Any
 
 from harness.results.provenance import of_this_process
 from harness.results.schema import SCHEMA_VERSION, RunStatus, SampleRecord, Status
-from harness.results.store import ResultsStore, RunSummary
+from harness.results.store import ResultsStore, RunSummary, ulid
 
 PROTOCOL = "imported"
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,7 @@ def _work_key(run: ImportedRun) -> str:
 def _run_id(began: datetime, key: str) -> str:
     """A ULID of the time at which a run began; what is random in others is the hash of its key."""
     bits = int.from_bytes(hashlib.sha256(key.encode()).digest()[:10], "big")
-    value = (int(began.timestamp() * 1000) << 80) | bits
-    return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -1, -5))
+    return ulid(int(began.timestamp() * 1000), bits)
 
 
 _SAME_WORK = (
