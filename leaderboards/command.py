@@ -62,7 +62,7 @@ def leaderboard(
     for board in built:
         write(board, folder)
     if site:
-        _write_site(built, store, folder / "site")
+        _write_site(_with_others(built, store) if boards else built, store, folder / "site")
     if json_output:
         from harness_leaderboards.export import as_json
 
@@ -73,6 +73,15 @@ def leaderboard(
     if problems:
         _complain(problems)
         raise typer.Exit(1)
+
+
+def _with_others(built: Sequence[Built], store: ResultsStore) -> list[Built]:
+    """Boards that were asked for among all others: a site is replaced as a whole."""
+    from harness_leaderboards.building import build_all
+
+    named = {one.ranked.board.name for one in built}
+    others = [one for one in build_all(store)[0] if one.ranked.board.name not in named]
+    return sorted([*built, *others], key=lambda one: one.ranked.board.name)
 
 
 def _write_site(built: Sequence[Built], store: ResultsStore, folder: Path) -> None:

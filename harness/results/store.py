@@ -456,6 +456,10 @@ class ResultsStore:
         if len(rows) != 1 or rows[0]["run_id"] != path.stem:
             self._note(path, "holds no single run of that name")
             return None
+        absent = [name for name in _REQUIRED if rows[0][name] is None]
+        if absent:
+            self._note(path, f"its column {absent[0]} is empty")
+            return None
         broken = [name for name in _JSON_COLUMNS if not _is_json(rows[0][name])]
         if broken:
             self._note(path, f"its column {broken[0]} is no JSON")
@@ -532,6 +536,8 @@ def _state(path: Path) -> tuple[int, int]:
         return 0, 0
     return state.st_mtime_ns, state.st_size
 
+
+_REQUIRED = ("work_key", "task", "method", "status", "n_planned", "n_done")
 
 _JSON_COLUMNS = (
     *("task_options", "method_parts", "sampling", "data", "versions", "argv"),

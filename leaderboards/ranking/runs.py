@@ -101,7 +101,7 @@ def _read(spec: BoardSpec, row: Mapping[str, Any]) -> Chosen:
         trained=row["train_seed"] is not None,
         content=row["content_hash"] or "",
         n_planned=int(row["n_planned"] or 0),
-        metrics={name: one for name, one in row["metrics"] if math.isfinite(one)},
+        metrics={name: one for name, one in row["metrics"] or () if math.isfinite(one)},
         money=row["cost"] if row["cost"] is not None and math.isfinite(row["cost"]) else None,
     )
 

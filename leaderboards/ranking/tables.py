@@ -156,6 +156,11 @@ def _caption(spec: BoardSpec, table: RankedTable) -> list[str]:
         else "rank: no method has one here."
     ]
     sentences.append(_of_interval(spec, kind))
+    if table.pairs:
+        sentences.append(
+            "p of a pair: corrected for all pairs at once (max-T; Bonferroni for trained methods); "
+            f"gains in detailed tables are against {spec.baseline} alone, corrected after Holm."
+        )
     sentences += [
         f"{_name(row)}: not ranked, {row.unranked}." for row in table.rows if row.unranked
     ]

@@ -180,7 +180,7 @@ def _downloads(board: SiteBoard, places: Places) -> list[Link]:
     if any(table.pairs for table in board.ranked.tables):
         kinds.append(("pairs.csv", "Pairwise comparisons as CSV"))
     if board.parquet is not None:
-        kinds.append(("parquet", "All figures as parquet"))
+        kinds.append(("parquet", "Ranked tables as parquet"))
     return [Link(text, places.download(board.name, ending)) for ending, text in kinds]
 
 

@@ -170,11 +170,6 @@ def leading_number(text: str) -> float | None:
         return None
 
 
-def text_cell(text: str, href: str = "") -> GridCell:
-    """A cell that is sorted by what it says."""
-    return GridCell(text, href=href)
-
-
 def count_cell(count: int) -> GridCell:
     """A count."""
     return GridCell(f"{count:,}", float(count))

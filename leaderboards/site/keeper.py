@@ -97,15 +97,18 @@ class SiteKeeper:
         loop = asyncio.get_running_loop()
 
         def work() -> None:
+            problem = "the pages could not be built again; the terminal says why"
             try:
                 self.build()
-                self.problem = ""
+                problem = ""
             except BuildStopped:
-                return
+                problem = ""
             except (HarnessError, OSError) as error:
-                self.problem = f"the pages could not be built again: {error}"
-            with contextlib.suppress(RuntimeError):  # nobody waits any more
-                loop.call_soon_threadsafe(done.set)
+                problem = f"the pages could not be built again: {error}"
+            finally:  # whatever broke, the next change is built
+                self.problem = problem
+                with contextlib.suppress(RuntimeError):  # nobody waits any more
+                    loop.call_soon_threadsafe(done.set)
 
         self._thread = threading.Thread(target=work, daemon=True)
         self._thread.start()

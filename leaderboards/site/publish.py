@@ -19,7 +19,7 @@ from pathlib import Path
 from harness.errors import ResultsError, UsageError
 
 MARK = ".harness-site"
-"""A file in every site; a folder with other things in it is never replaced."""
+"""A file in every site that lists its files; a folder with other files is never replaced."""
 _AT_FDCWD = -100
 _EXCHANGE = 2
 
@@ -32,7 +32,7 @@ def replacing(folder: Path) -> Generator[Path]:
         UsageError: the folder holds something that is no site.
         ResultsError: it cannot be written.
     """
-    target = folder.expanduser().absolute()
+    target = folder.expanduser().resolve()  # a link stays; what it points at is replaced
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _locked(target):
@@ -42,7 +42,7 @@ def replacing(folder: Path) -> Generator[Path]:
             scratch.mkdir()
             try:
                 yield scratch
-                (scratch / MARK).write_text("A site made by harness; it is replaced as a whole.\n")
+                (scratch / MARK).write_text("\n".join(sorted(_files(scratch))) + "\n")
                 _swap(scratch, target)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
@@ -63,19 +63,37 @@ def _locked(target: Path) -> Generator[None]:
 def _tidy(target: Path) -> None:
     """Drop what killed builds left; put a site back that one had just moved away."""
     aside = _aside(target)
-    if aside.exists() and not target.exists():
+    ours = (aside / MARK).is_file()
+    if ours and not target.exists():
         aside.rename(target)
-    for left in (*target.parent.glob(f".{_glob(target.name)}.building-*"), aside):
+    for left in target.parent.glob(f".{_glob(target.name)}.building-*"):
         shutil.rmtree(left, ignore_errors=True)
+    if ours:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _refuse_others(target: Path) -> None:
     if not os.path.lexists(target):
         return
-    if not target.is_dir() or (any(target.iterdir()) and not (target / MARK).is_file()):
+    if not target.is_dir():
+        raise UsageError(f"'{target}' is no folder; name an empty or a new one.")
+    mark = target / MARK
+    known = set(mark.read_text(encoding="utf-8").splitlines()) if mark.is_file() else set[str]()
+    others = sorted(_files(target) - known - {MARK})
+    if others:
         raise UsageError(
-            f"'{target}' holds something that is no site; name an empty or a new folder."
+            f"'{target}' holds what is not of a site ({others[0]}), and a site is replaced as a "
+            "whole; name an empty or a new folder, and copy the site from there."
         )
+
+
+def _files(folder: Path) -> set[str]:
+    """Whatever is no folder, by its path in the folder."""
+    return {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
 
 
 def _swap(scratch: Path, target: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness_leaderboards.boards.spec import BoardSpec
 from harness_leaderboards.ranking.model import Cell, Cost, RankedRow, RankedTable
+from harness_leaderboards.ranking.tables import ranking_table
 from harness_leaderboards.render.numbers import NOT_KNOWN, amount, number
 from harness_leaderboards.site.grids import (
     Bar,
@@ -79,7 +80,7 @@ def ranked_grid(spec: BoardSpec, table: RankedTable, place: int, places: Places)
         head=HEAD,
         tools=True,
         last_word="ranked" if any(line.last for line in lines) else "",
-        notes=table.notes,
+        notes=ranking_table(spec, table).caption,
     )
 
 
@@ -92,6 +93,8 @@ def cell_link(cell: Cell, method: str, anchor: str, places: Places) -> str:
 
 def samples_of(cell: Cell) -> GridCell:
     """How many samples a cell rests on, of how many."""
+    if not cell.n_planned:  # a figure of whole runs
+        return GridCell("")
     text = f"{cell.n:,}" if cell.n == cell.n_planned else _of(cell)
     notes = [
         f"{count:,} {what}"
@@ -127,7 +130,7 @@ def _columns(spec: BoardSpec, table: RankedTable) -> list[GridColumn]:
     metric = spec.metric
     better = "higher" if metric.higher_is_better else "lower"
     columns = [
-        GridColumn("rank", "rank", True, "the range that the data allow"),
+        GridColumn("rank", "rank", True, "the ranks that the data leave possible"),
         GridColumn("method", "method"),
         GridColumn("model", "model"),
         GridColumn("value", metric.header, True, f"{better} is better; 95 % interval"),

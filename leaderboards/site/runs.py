@@ -7,7 +7,7 @@ import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from harness.results.schema import tables
@@ -189,6 +189,9 @@ def _blocks(row: Mapping[str, Any]) -> list[Field]:
 def _spec(store: ResultsStore, run_id: str) -> list[Field]:
     """The resolved spec, as it lies among the run's artifacts."""
     path = store.artifacts(run_id) / "spec.yaml"
+    inside = path.resolve().is_relative_to(store.root.resolve())
+    if not inside or not path.is_file():  # no link that leads out, no pipe
+        return []
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             return [Field("spec", file.read(LONGEST_BLOCK + 1))]
@@ -213,7 +216,7 @@ def _said(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S")
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     if isinstance(value, float):
         return figure(value) if math.isfinite(value) else ""
     return str(value)

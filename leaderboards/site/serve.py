@@ -70,8 +70,12 @@ def application(
         port: that browsers ask, part of the names that are answered to.
         progress: gives what ``/live.json`` says.
     """
+    import logging
+
     from aiohttp import web
 
+    # Whoever sends what is no request gets an answer, and the terminal no traceback.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     # Another name means that a page from elsewhere had its name point here.
     names = {f"{name}:{port}" for name in (HOST, "localhost")}
 

@@ -101,7 +101,7 @@ RUN = ("run", "--task", "evo-memory")
         (["ls", "tsaks"], "unknown list 'tsaks'; did you mean tasks?"),
         (["show", "expraq"], "unknown name 'expraq'; did you mean exprag"),
         (["memory", "latest"], "unknown run 'latest'"),
-        (["leaderboard", "evo-memory"], "no finished run"),
+        (["leaderboard", "evo-memory"], "there is no results folder"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_exit_code_2(run, arguments, said):

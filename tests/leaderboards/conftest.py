@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -50,7 +51,7 @@ class Results:
             "subset": "babyai",
             "task_options": "{}",
             "method": method,
-            "method_parts": f'[{{"name": "{method}"}}]',
+            "method_parts": json.dumps([{"name": method}]),
             "model": "smollm2",
             "model_id": "org/smollm2",
             "model_revision": "abc",

@@ -81,3 +81,52 @@ def test_two_processes_that_build_at_once_leave_one_whole_board(filled, tmp_path
         }
 
     assert contents(tmp_path / "both") == contents(tmp_path / "alone")
+
+
+@pytest.mark.parametrize("column", ["n_planned", "n_done", "method", "task", "status"])
+def test_a_row_that_lacks_what_every_run_has_is_named(filled, column):
+    run = filled.run("odd", STREAMS)
+    filled.store.replace({**filled.store.row(run), column: None})
+    done = built(filled.root)
+    assert done.code == 1
+    assert f"{run}.parquet: its column {column} is empty" in done.err
+
+
+def test_a_row_without_metrics_is_shown(filled):
+    run = filled.run("odd", STREAMS)
+    filled.store.replace({**filled.store.row(run), "metrics": None})
+    done = built(filled.root)
+    assert done.code == 0, done.err
+    assert "odd" in done.out
+
+
+def test_naming_a_board_leaves_the_pages_of_others(filled):
+    filled.run("baseline", STREAMS, task="other-task")
+    command("leaderboard", "--results", str(filled.root))
+    built(filled.root)
+    pages = {path.name for path in (filled.root / "leaderboards" / "site" / "board").iterdir()}
+    assert pages == {"evo-memory.html", "other-task.html"}
+
+
+def test_pages_show_neither_links_that_lead_out_nor_local_times(filled, monkeypatch):
+    import time
+
+    secret = filled.root.parent / "secret"
+    secret.write_text("hush")
+    run = filled.run("odd", STREAMS)
+    folder = filled.store.artifacts(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "spec.yaml").symlink_to(secret)
+    site = filled.root / "leaderboards" / "site"
+    built(filled.root)
+    before = {path: path.read_bytes() for path in site.rglob("*.html")}
+    assert not any(b"hush" in text for text in before.values())
+    assert any(b"2026-01-02 03:04:05 UTC" in text for text in before.values())
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        built(filled.root)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert {path: path.read_bytes() for path in site.rglob("*.html")} == before

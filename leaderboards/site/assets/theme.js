@@ -35,5 +35,15 @@
     });
     system.addEventListener('change', label);
     label();
+    // The state of tables lives in the address, which a link to #main would throw away.
+    document.querySelector('.skip')?.addEventListener('click', (event) => {
+      event.preventDefault();
+      const main = document.getElementById('main');
+      main.tabIndex = -1;
+      main.focus();
+    });
+    window.addEventListener('beforeprint', () => {
+      for (const one of document.querySelectorAll('details')) one.open = true;
+    });
   });
 })();

@@ -126,5 +126,5 @@ def test_a_build_can_be_stopped(results, tmp_path):
 def test_a_folder_with_other_things_is_refused(results, tmp_path):
     results.store.prepare()
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="no site"):
+    with pytest.raises(UsageError, match="name an empty or a new"):
         small_site.write(results, [], tmp_path)

@@ -93,7 +93,7 @@ def test_what_is_no_site_is_never_replaced(tmp_path, make):
     else:
         target.mkdir()
         (target / "thesis.txt").write_text("mine")
-    with pytest.raises(UsageError, match="holds something that is no site"):
+    with pytest.raises(UsageError, match="name an empty or a new"):
         fill(target, "new")
     assert (target if make == "file" else target / "thesis.txt").read_text() == "mine"
 
@@ -102,3 +102,30 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ResultsError, match="cannot write the site"):
         fill(tmp_path / "file" / "site", "new")
+
+
+@pytest.mark.parametrize("name", ["CNAME", ".git/HEAD", "data/thesis.tex"])
+def test_a_site_that_somebody_added_files_to_is_not_replaced(tmp_path, name):
+    fill(tmp_path / "site", "old")
+    added = tmp_path / "site" / name
+    added.parent.mkdir(exist_ok=True)
+    added.write_text("mine")
+    with pytest.raises(UsageError, match="copy the site from there"):
+        fill(tmp_path / "site", "new")
+    assert added.read_text() == "mine"
+    assert (tmp_path / "site" / "a").read_text() == "old"
+
+
+def test_a_foreign_folder_with_the_name_of_a_moved_site_stays(tmp_path):
+    (tmp_path / ".site.old").mkdir()
+    (tmp_path / ".site.old" / "mine").write_text("x")
+    fill(tmp_path / "site", "new")
+    assert (tmp_path / ".site.old" / "mine").read_text() == "x"
+
+
+def test_a_link_stays_and_what_it_points_at_is_replaced(tmp_path):
+    fill(tmp_path / "real", "old")
+    (tmp_path / "link").symlink_to("real")
+    fill(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert texts(tmp_path / "real") == {"a": "new", "b": "new"}
