@@ -13,13 +13,21 @@
     return typeof a === 'number' && typeof b === 'number' ? a - b : collator.compare(a, b);
   };
 
-  /** Whether a cell passes: ">.5" and "<=3" compare figures, everything else is looked for. */
+  const folded = (text) => text.toLowerCase().replaceAll('\u2013', '-');
+
+  /**
+   * Whether a cell passes: ">.5" and "<=3" compare figures as they are shown, so that what is shown
+   * as .07 equals .07; everything else is looked for.
+   */
   const passes = (row, id, wanted) => {
     if (id === LAST) return !row.original.last;
     const rule = /^\s*(<=|>=|<|>|=)\s*(-?[\d.]+(?:e-?\d+)?)\s*$/i.exec(wanted);
-    if (!rule || !Number.isFinite(Number(rule[2]))) return row.original.text(id).includes(wanted.trim().toLowerCase());
-    const [value, limit] = [row.original.value(id), Number(rule[2])];
-    if (typeof value !== 'number') return false;
+    if (/^\s*(<=|>=|<|>|=)\s*-?\.?\s*$/.test(wanted)) return true; // still being typed
+    if (!rule || !Number.isFinite(Number(rule[2]))) return folded(row.original.text(id)).includes(folded(wanted.trim()));
+    const [whole, limit] = [row.original.value(id), Number(rule[2])];
+    if (typeof whole !== 'number') return false;
+    const shown = Number.parseFloat(row.original.text(id).replaceAll(',', ''));
+    const value = Math.abs(shown - whole) <= 0.005 + Math.abs(whole) / 20 ? shown : whole;
     return { '<': value < limit, '>': value > limit, '<=': value <= limit, '>=': value >= limit, '=': value === limit }[rule[1]];
   };
 
@@ -133,7 +141,7 @@
         if (!column || !column.sortable) continue;
         const sorter = button('', () => {
           const now = chosen.sort?.id === column.key ? chosen.sort.desc : null;
-          const first = Boolean(column.numeric);
+          const first = Boolean(column.numeric) && column.key !== 'rank'; // the best first
           chosen.sort = now === null ? { id: column.key, desc: first } : now === first ? { id: column.key, desc: !first } : null;
           changed();
         }, { class: 'sort' });
