@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import math
 import secrets
 import time
@@ -24,8 +23,16 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ResultsError, StorageError, UnknownName
 from harness.results import journal as journals
 from harness.results.journal import Journal, JournalHeld
+from harness.results.reading import (
+    FILES,
+    MANY_FILES,
+    damage,
+    flaw_of,
+    run_rows_of,
+    state_of,
+)
 from harness.results.rows import memory_rows, sample_row, trace_row
-from harness.results.schema import SCHEMA_VERSION, RunStatus, SampleRecord, Status, tables
+from harness.results.schema import RunStatus, SampleRecord, Status, tables
 from harness.results.writer import TableWriter, settle_arrow
 
 if TYPE_CHECKING:
@@ -385,11 +392,9 @@ class ResultsStore:
         if not paths:
             return schema.empty_table().to_pandas()
         columns = ", ".join(f'"{name}"' for name in schema.names)
-        # The empty table has the columns that files of an earlier version lack.
         query = (
-            f"select {columns}, filename from (select * from known union all by name "  # noqa: S608
-            "select * from read_parquet($paths, union_by_name=true, filename=true, "
-            "hive_partitioning=false)) where $sample is null or sample_id = $sample "
+            f"select {columns}, filename from {FILES} "  # noqa: S608
+            "where $sample is null or sample_id = $sample "
             'order by run_id, stream_id, "step", "repeat"'
         )
         try:
@@ -397,7 +402,7 @@ class ResultsStore:
                 connection.register("known", schema.empty_table())
                 found = connection.execute(query, {"paths": paths, "sample": sample_id}).df()
         except duckdb.Error as error:
-            raise ResultsError(_damage(paths, error)) from error
+            raise ResultsError(damage(paths, error)) from error
         for path, run_id in found[["filename", "run_id"]].drop_duplicates().itertuples(index=False):
             if Path(path).stem != run_id:
                 raise ResultsError(f"{path} holds {table} of another run, {run_id}; remove it.")
@@ -427,9 +432,9 @@ class ResultsStore:
                 self._note(path, str(error))
 
     def _run_rows(self) -> Iterator[tuple[Path, dict[str, Any]]]:
-        states = {path: _state(path) for path in sorted((self.root / "runs").glob("*.parquet"))}
+        states = {path: state_of(path) for path in sorted((self.root / "runs").glob("*.parquet"))}
         unknown = [path for path, state in states.items() if (path, *state) not in self._read]
-        found = _rows_of_many(unknown) if len(unknown) >= _MANY_FILES else {}
+        found = run_rows_of(unknown) if len(unknown) >= MANY_FILES else {}
         for path, state in states.items():
             row = self._read.get((path, *state))
             if row is None:
@@ -456,17 +461,9 @@ class ResultsStore:
         if len(rows) != 1 or rows[0]["run_id"] != path.stem:
             self._note(path, "holds no single run of that name")
             return None
-        absent = [name for name in _REQUIRED if rows[0][name] is None]
-        if absent:
-            self._note(path, f"its column {absent[0]} is empty")
-            return None
-        broken = [name for name in _JSON_COLUMNS if not _is_json(rows[0][name])]
-        if broken:
-            self._note(path, f"its column {broken[0]} is no JSON")
-            return None
-        if (rows[0]["schema_version"] or 0) > SCHEMA_VERSION:
-            version = f"{rows[0]['schema_version']}; this harness reads {SCHEMA_VERSION}"
-            self._note(path, f"written by a newer harness (schema {version}); upgrade")
+        flaw = flaw_of(rows[0])
+        if flaw:
+            self._note(path, flaw)
             return None
         return rows[0]
 
@@ -526,74 +523,6 @@ class ResultsStore:
         with (self.root / "journal" / ".claim").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-def _state(path: Path) -> tuple[int, int]:
-    """Time and size of a file; zeros where it is gone again."""
-    try:
-        state = path.stat()
-    except OSError:
-        return 0, 0
-    return state.st_mtime_ns, state.st_size
-
-
-_REQUIRED = ("work_key", "task", "method", "status", "n_planned", "n_done")
-
-_JSON_COLUMNS = (
-    *("task_options", "method_parts", "sampling", "data", "versions", "argv"),
-    *("engine_settings", "engine_options", "protocol_settings"),
-)
-
-
-def _is_json(text: str | None) -> bool:
-    """Whether a column can be read; one that is not there can."""
-    try:
-        json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _damage(paths: Sequence[str], error: Exception) -> str:
-    """Which of some files cannot be read, and why."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    for path in paths:
-        try:
-            pq.ParquetFile(path).read()
-        except (OSError, pa.ArrowException) as damage:
-            return f"{path} is damaged ({str(damage).splitlines()[0]}); restore it, or run again."
-    return f"{', '.join(paths)}: {str(error).splitlines()[0]}"
-
-
-def _rows_of_many(paths: Sequence[Path]) -> dict[Path, list[dict[str, Any]]]:
-    """The rows of many files of the runs table in one query; none where one file is damaged.
-
-    One by one, a file takes four milliseconds.
-    """
-    import duckdb
-
-    columns = ", ".join(f'"{name}"' for name in tables().runs.names)
-    query = (
-        f"select filename, {columns} from (select * from known union all by name "  # noqa: S608
-        "select * from read_parquet($paths, union_by_name=true, filename=true, "
-        "hive_partitioning=false))"
-    )
-    try:
-        with duckdb.connect() as connection:
-            connection.register("known", tables().runs.empty_table())
-            found = connection.sql(query, params={"paths": [str(path) for path in paths]})
-            table = found.to_arrow_table()
-    except duckdb.Error:
-        return {}
-    rows = dict[Path, list[dict[str, Any]]]()
-    for row in table.to_pylist():
-        rows.setdefault(Path(row.pop("filename")), []).append(row)
-    return rows
-
-
-_MANY_FILES = 8
 
 
 def _is_held(path: Path) -> bool:

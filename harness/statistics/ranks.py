@@ -110,15 +110,7 @@ def rank_methods(
     """
     import numpy as np
 
-    table = np.asarray(contributions, dtype=np.float64)
-    share = np.asarray(weights, dtype=np.float64)
-    if table.ndim != 2 or 0 in table.shape or share.shape != table.shape[:1]:
-        raise ValueError(
-            f"contributions have shape {table.shape} and weights {share.shape}: one row for each "
-            "unit, one column for each method, one weight for each unit."
-        )
-    if not np.isfinite(table).all() or not np.isfinite(share).all():
-        raise ValueError("contributions and weights are finite numbers.")
+    table, share = _checked(contributions, weights, ("units", "methods"))
     alpha = error_rate(level)
     units, methods = table.shape
     rows, columns = np.triu_indices(methods, k=1)
@@ -165,15 +157,7 @@ def rank_trained(
     """
     import numpy as np
 
-    table = np.asarray(contributions, dtype=np.float64)
-    share = np.asarray(weights, dtype=np.float64)
-    if table.ndim != 3 or 0 in table.shape or share.shape != table.shape[:1]:
-        raise ValueError(
-            f"contributions have shape {table.shape} and weights {share.shape}: (units, seeds, "
-            "methods) and one weight for each unit."
-        )
-    if not np.isfinite(table).all() or not np.isfinite(share).all():
-        raise ValueError("contributions and weights are finite numbers.")
+    table, share = _checked(contributions, weights, ("units", "seeds", "methods"))
     alpha = error_rate(level)
     units, _, methods = table.shape
     rows, columns = np.triu_indices(methods, k=1)
@@ -196,6 +180,24 @@ def rank_trained(
     )
 
 
+def _checked(
+    contributions: NDArray[np.float64], weights: NDArray[np.float64], axes: tuple[str, ...]
+) -> tuple[Floats, Floats]:
+    """Contributions and weights as finite arrays that fit together."""
+    import numpy as np
+
+    table = np.asarray(contributions, dtype=np.float64)
+    share = np.asarray(weights, dtype=np.float64)
+    if table.ndim != len(axes) or 0 in table.shape or share.shape != table.shape[:1]:
+        raise ValueError(
+            f"contributions have shape {table.shape} and weights {share.shape}: they are "
+            f"({', '.join(axes)}) and one weight for each unit."
+        )
+    if not np.isfinite(table).all() or not np.isfinite(share).all():
+        raise ValueError("contributions and weights are finite numbers.")
+    return table, share
+
+
 def _crossed_pair(cells: Floats, share: Floats, level: float) -> tuple[float, float, float, float]:
     """Difference, ends of its interval and p of one pair, from its units by seeds."""
     from scipy.special import stdtr
@@ -204,10 +206,13 @@ def _crossed_pair(cells: Floats, share: Floats, level: float) -> tuple[float, fl
     difference = float(cells.sum(axis=0).mean())
     table = difference + units * (cells - difference * share[:, None])
     found = orders_interval(table, level)
-    if found.low is None or found.high is None or found.degrees is None or not found.variance:
-        equal = not found.variance and found.low is not None
-        unknown = (0.0, 0.0) if equal and not difference else (-math.inf, math.inf)
-        return difference, *unknown, 1.0
+    if found.low is None or found.high is None or found.degrees is None:
+        return difference, -math.inf, math.inf, 1.0
+    if not found.variance:  # every unit differs alike, as in one way of swapping labels
+        least = 2.0 ** (1 - units) if difference else 1.0
+        known = not difference or least < 1 - level
+        ends = (difference, difference) if known else (-math.inf, math.inf)
+        return difference, *ends, least
     statistic = abs(difference) / math.sqrt(found.variance)
     return difference, found.low, found.high, float(2 * stdtr(found.degrees, -statistic))
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import uuid
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ from harness.errors import ResultsError
 from harness_leaderboards.comparing.markdown import sample_link
 from harness_leaderboards.comparing.model import Report
 from harness_leaderboards.comparing.texts import cut
+from harness_leaderboards.export import replace_file
 
 _MOST = 10_000
 
@@ -52,14 +50,10 @@ def write(path: Path, text: str, option: str) -> None:
     """
     if path.is_dir():
         raise ResultsError(f"{path} is a folder; name a file with {option}.")
-    scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(text, encoding="utf-8", errors="replace")
-        os.replace(scratch, path)
+        replace_file(path, text.encode("utf-8", errors="replace"))
     except OSError as error:
-        with contextlib.suppress(OSError):
-            scratch.unlink(missing_ok=True)
         raise ResultsError(
             f"cannot write {path} ({error.strerror}); choose another file with {option}."
         ) from error

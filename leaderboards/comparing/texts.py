@@ -5,7 +5,6 @@ Texts here may hold foreign names: every renderer escapes all of them in its own
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.statistics import Verdict
@@ -190,21 +189,3 @@ def changes(one: Comparison, most: int) -> tuple[Table, int]:
         "candidate run",
     )
     return Table(headers, rows), max(0, len(one.changes) - most) + one.more_changes
-
-
-def columns_in_use(table: Table, keep: Sequence[str] = ()) -> Table:
-    """The table without columns that say the same nothing in every row."""
-    empty = {
-        place
-        for place, header in enumerate(table.headers)
-        if header not in keep and all(row[place] in ("", NOT_KNOWN) for row in table.rows)
-    }
-    if not table.rows:
-        return table
-    return Table(
-        tuple(h for place, h in enumerate(table.headers) if place not in empty),
-        tuple(
-            tuple(cell for place, cell in enumerate(row) if place not in empty)
-            for row in table.rows
-        ),
-    )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ResultsError
+from harness.results.reading import FILES
 from harness.results.schema import Status, tables
 from harness_leaderboards.boards import BoardSpec
 from harness_leaderboards.boards.spec import Cluster
@@ -210,9 +211,7 @@ def _statements(spec: BoardSpec) -> tuple[str, str]:
         f"select filename, run_id, {unit} as unit, status, input_tokens, output_tokens, latency_s, "  # noqa: S608
         f"case when status = $failed then $worst when status = $ok and isfinite({value}) "
         f"then {value} end as value, "
-        "sample_id, repeat from (select * from known union all by name "
-        "select * from read_parquet($paths, union_by_name=true, filename=true, "
-        "hive_partitioning=false)) "
+        f"sample_id, repeat from {FILES} "
         f"where coalesce(checkpoint, '') = ''{ignoring}"
     )
     sums = (

@@ -102,12 +102,9 @@ def trend_chart(trend: Trend, place: int, places: Places) -> Chart:
     )
 
 
-def run_links(
-    run_ids: Sequence[str], places: Places, words: Sequence[str] = ()
-) -> tuple[Link, ...]:
+def run_links(run_ids: Sequence[str], places: Places) -> tuple[Link, ...]:
     """A link for each run that has a page."""
-    said = words or [f"run {run_id[-6:]}" for run_id in run_ids]
-    return tuple(Link(word, places.run(run_id)) for word, run_id in zip(said, run_ids, strict=True))
+    return tuple(Link(f"run {run_id[-6:]}", places.run(run_id)) for run_id in run_ids)
 
 
 def milliseconds(when: str) -> float | None:

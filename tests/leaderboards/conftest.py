@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -22,10 +23,14 @@ class Results:
     def run(self, method, streams, *, hashes="", metrics=None, memory=None, **row):
         """Publish a run; ``streams`` maps a stream to its scores (or statuses), by step."""
         self.store.prepare()
+        sources = row.pop("sources", {})
         records = [
             self.record(stream, step, outcome, hashes, (metrics or {}), memory or {})
             for stream, outcomes in streams.items()
             for step, outcome in enumerate(outcomes)
+        ]
+        records = [
+            replace(one, source_id=sources.get(one.sample_id, one.source_id)) for one in records
         ]
         seed = row.get("sample_seed", 0)
         setting = "/".join(str(row.get(name, "")) for name in ("subset", "order", "embedder"))

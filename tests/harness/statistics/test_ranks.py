@@ -104,7 +104,7 @@ def test_equal_methods_tie_without_a_difference():
 
 
 def test_a_flawed_table_is_refused():
-    with pytest.raises(ValueError, match="one row for each unit"):
+    with pytest.raises(ValueError, match="one weight for each unit"):
         rank_methods(np.zeros((3, 2)), np.zeros(2))
     with pytest.raises(ValueError, match="finite"):
         rank_methods(np.array([[np.nan]]), np.array([1.0]))
@@ -191,3 +191,23 @@ def test_equal_trained_methods_tie():
 def test_flawed_trainings_are_refused():
     with pytest.raises(ValueError, match="one weight for each unit"):
         rank_trained(np.zeros((3, 2)), np.zeros(3))
+
+
+@pytest.mark.parametrize(("units", "told"), [(6, True), (5, False)])
+def test_methods_that_differ_alike_everywhere_are_told_apart_by_enough_units(units, told):
+    scores = np.zeros((units, 3, 2))
+    scores[:, :, 1] = 1.0
+    (pair,) = trained(scores).pairs
+    assert (pair.p < 0.05) == told
+    assert (pair.high is not None and pair.high < 0) == told
+
+
+def test_agreement_of_interval_and_p_of_trained_methods():
+    random = np.random.default_rng(9)
+    for _ in range(60):
+        effect = random.choice([0.0, 0.3, 1.0])
+        scores = random.normal(0, 0.3, (8, 3, 3)) + effect * np.arange(3)
+        for one in trained(scores).pairs:
+            low = -np.inf if one.low is None else one.low
+            high = np.inf if one.high is None else one.high
+            assert (not low <= 0 <= high) == (one.p < 0.05)

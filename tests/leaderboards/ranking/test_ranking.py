@@ -212,12 +212,12 @@ def test_figures_of_runs_have_seeds_as_units(results):
 
 
 def test_sources_of_unequal_size_can_weigh_the_same(results):
-    run = results.run("exprag", {"s": [1, 0, 0, 0]})
-    assert rows(only(results, metric={"cluster": "source"}))["exprag"].average.value == 0.25
-    samples = results.store.samples("evo-memory", [run])
-    assert samples.source_id.nunique() == 4
+    of_first = dict.fromkeys(("s/0", "s/1", "s/2"), "first")
+    results.run("exprag", {"s": [0, 0, 0, 1]}, sources={**of_first, "s/3": "second"})
+    pooled = rows(only(results, metric={"cluster": "source"}))["exprag"].average
+    assert (pooled.value, pooled.clusters, pooled.n) == (0.25, 2, 4)
     same = rows(only(results, metric={"cluster": "source", "equal_sources": True}))["exprag"]
-    assert same.average.value == 0.25
+    assert (same.average.value, same.average.clusters, same.average.n) == (0.5, 2, 4)
     assert 0 <= same.average.low < same.average.high <= 1
 
 
