@@ -183,7 +183,8 @@ async def _play_and_learn(lane: Lane, step: int, item: Item, played: Played) -> 
         if not play.turns:
             raise MethodError("the agent ended without an action")
         score = played.score = await world.score()
-        told = played.told = granted(lane.task.options, score)
+        unaided = lane.memory.unaided
+        told = played.told = Feedback() if unaided else granted(lane.task.options, score)
         if told is not None:
             experience = _experience(item, step, played, told)
             began = time.perf_counter()

@@ -145,6 +145,14 @@ class Memory(ABC):
         self.options = options
         self.context = context
 
+    @property
+    def unaided(self) -> bool:
+        """Whether it learns without feedback, judging outcomes itself or not at all.
+
+        It is then offered every item, whatever the store policy admits, and told of no outcome.
+        """
+        return False
+
     @abstractmethod
     async def search(self, query: Query) -> Retrieval:
         """Find what may help; must not change what `entries` says."""
@@ -168,7 +176,7 @@ class Memory(ABC):
 
     @abstractmethod
     async def evolve(self, experience: Experience) -> None:
-        """Learn from a finished item; called only for outcomes that the store policy admits."""
+        """Learn from a finished item: one that the store policy admits, or any if `unaided`."""
 
     @abstractmethod
     def entries(self) -> Mapping[str, Entry]:
