@@ -40,6 +40,9 @@ from harness.models.chat import (
 
 Result = TypeVar("Result")
 
+_ANSWERING = (Phase.ACT, Phase.THINK)
+"""Phases whose outputs no method can make longer than the run allows."""
+
 
 @dataclass(frozen=True)
 class CallRecord:
@@ -161,11 +164,11 @@ class StreamClient:
         self._loop = asyncio.get_running_loop()
         self.begin("", ())
 
-    def begin(self, item: str, answered: Iterable[Mapping[str, Any]]) -> None:
-        """Start an item, with the calls of it that the journal holds."""
+    def begin(self, item: str, answered: Iterable[Mapping[str, Any]], begun: int = 0) -> None:
+        """Start an item, with the calls of it that the journal holds, behind `begun` calls."""
         self._item = item
         self._asked = Counter[str]()
-        self._begun = 0
+        self._begun = begun
         """Number of the next call; given when it is asked, so that calls at once differ."""
         self._answered: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for call in answered:
@@ -173,6 +176,11 @@ class StreamClient:
         self.calls: list[CallRecord] = []
         self.failure: InfrastructureError | CeilingReached | None = None
         """Set when a call failed, so that a method that swallows exceptions hides nothing."""
+
+    @property
+    def begun(self) -> int:
+        """Calls that the item has made."""
+        return self._begun
 
     async def __call__(
         self,
@@ -207,7 +215,7 @@ class StreamClient:
         return await self._ask(
             phase,
             messages=tuple(messages),
-            max_tokens=self._limit(max_tokens),
+            max_tokens=self._limit(max_tokens, phase),
             stop=tuple(stop),
             form=form,
             tools=tuple(tools),
@@ -230,7 +238,7 @@ class StreamClient:
             phase,
             messages=(),
             prompt=prompt,
-            max_tokens=self._limit(max_tokens),
+            max_tokens=self._limit(max_tokens, phase),
             stop=tuple(stop),
             form=form,
             logprobs=logprobs,
@@ -297,11 +305,18 @@ class StreamClient:
             raise
         return response
 
-    def _limit(self, max_tokens: int | None) -> int:
+    def _limit(self, max_tokens: int | None, phase: Phase) -> int:
+        """Most new tokens of an answer.
+
+        The run's limit is one of the answers that are scored. What a memory writes for itself
+        has the limit that the memory asks for, so that short answers do not cut it.
+        """
         most = self._sampling.max_tokens
-        if max_tokens is not None and max_tokens < 1:
+        if max_tokens is None:
+            return most
+        if max_tokens < 1:
             raise MethodError(f"the method asked for an answer of {max_tokens} tokens")
-        return most if max_tokens is None else min(max_tokens, most)
+        return min(max_tokens, most) if phase in _ANSWERING else max_tokens
 
     def _request(self, asked: Mapping[str, Any]) -> ChatRequest:
         sampling = self._sampling

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from harness.errors import MethodError
+from harness.hooks import call_hook
+from harness.isolation.memory import isolated
 from harness.models.client import StreamClient
 from harness.models.search import (
     NoRanker,
@@ -18,6 +20,7 @@ from harness.models.search import (
     VectorRanker,
 )
 from harness.plan import StreamRun
+from harness.protocols.stream.dumps import Dumps, Lesson, blamed
 from harness.protocols.stream.loop import Lane, restore_memory
 from harness.protocols.stream.method import Agent, Memory, MemoryContext
 from harness.protocols.stream.settings import TieBreak
@@ -67,11 +70,11 @@ class StreamExecution(Execution):
                 continue
             if not self.run.method.right.type.stateful:
                 for step_item in remaining:
-                    lane = self._lane(stream_id, dumps, on_sample)
+                    lane = await self._lane(stream_id, dumps, on_sample)
                     lane.items = [step_item]
                     yield lane
                 continue
-            lane = self._lane(stream_id, dumps, on_sample)
+            lane = await self._lane(stream_id, dumps, on_sample, self._lessons(items))
             lane.items = remaining
             await self._restore(lane, items)
             yield lane
@@ -80,10 +83,13 @@ class StreamExecution(Execution):
         """Write the tables; returns the run's row."""
         row = super().publish()
         if row["status"] == RunStatus.COMPLETE:
-            shutil.rmtree(self._store.artifacts(self.run_id) / "dumps", ignore_errors=True)
+            for folder in ("dumps", "workers"):
+                shutil.rmtree(self._store.artifacts(self.run_id) / folder, ignore_errors=True)
         return row
 
-    def _lane(self, stream_id: str, dumps: Path, on_sample: OnSample) -> Lane:
+    async def _lane(
+        self, stream_id: str, dumps: Path, on_sample: OnSample, lessons: Iterable[Lesson] = ()
+    ) -> Lane:
         run, seed_text = self.run, self.run.spec.seed_text(stream_id)
         settings = run.task.options
         stateful = run.method.right.type.stateful
@@ -103,9 +109,12 @@ class StreamExecution(Execution):
             ),
             seed_text=seed_text,
             demonstrations=lambda count: run.task.demonstrations(count, data_seed),
+            folder=self._store.artifacts(self.run_id) / "workers" / _safe(stream_id),
         )
 
-        agent, memory = _construct(run, context)
+        agent, memory = _construct(run, context, self._ranker)
+        with blamed(memory):
+            await call_hook(memory.open)
         return Lane(
             task=run.task,
             items=[],
@@ -115,7 +124,7 @@ class StreamExecution(Execution):
             answered=self._past.answered,
             attempts=self._past.tries,
             commit=lambda record: self._commit(record, on_sample),
-            dumps=dumps,
+            dumps=Dumps(memory, dumps, client, self._calls_of, lessons),
         )
 
     def _ranker(self) -> Ranker:
@@ -131,6 +140,22 @@ class StreamExecution(Execution):
     def _record_vector(self, text: str, vector: NDArray[np.float32]) -> None:
         self._journal.append(vector_record(text, vector))
 
+    def _calls_of(self, sample_id: str) -> Sequence[Mapping[str, Any]]:
+        """The journalled calls of an item, finished or not."""
+        return [
+            record
+            for _, record in self._journal.records()
+            if record["kind"] == "call" and record["item"] == sample_id
+        ]
+
+    def _lessons(self, items: tuple[Item, ...]) -> list[Lesson]:
+        """What a stream's memory was told, as far as its records keep it."""
+        if self.run.method.right.type.snapshot_every == 1:
+            return []
+        kept = (self._past.finished.get(item.sample_id) for item in items)
+        told = (self._record(one).memory.get("lesson") for one in kept if one is not None)
+        return [Lesson.read(one) for one in told if one]
+
     async def _restore(self, lane: Lane, items: tuple[Item, ...]) -> None:
         """Bring a lane's memory to the last commit of its stream."""
         entries: dict[str, Entry] = {}
@@ -143,10 +168,12 @@ class StreamExecution(Execution):
             entries = _delta(record).apply(entries)
         if last is not None:
             expected = str(last.memory["fingerprint"])
-            await restore_memory(lane.memory, entries, last.step, expected, lane.dumps)
+            await restore_memory(lane.memory, lane.dumps, entries, last.step, expected)
 
 
-def _construct(run: StreamRun, context: MemoryContext) -> tuple[Agent, Memory]:
+def _construct(
+    run: StreamRun, context: MemoryContext, ranker: Callable[[], Ranker]
+) -> tuple[Agent, Memory]:
     """Make a lane's agent and memory.
 
     Raises:
@@ -154,7 +181,11 @@ def _construct(run: StreamRun, context: MemoryContext) -> tuple[Agent, Memory]:
     """
     left, right = run.method.parts
     try:
-        return left.type(left.options), right.type(right.options, context)
+        agent = left.type(left.options)
+        if right.type.isolated or context.settings.isolate:
+            kind = isolated(right.type)
+            return agent, kind(run.method.canonical(), right.options, context, ranker)
+        return agent, right.type(right.options, context)
     except Exception as error:
         raise MethodError(
             f"method '{run.spec.label}' cannot be constructed: {type(error).__name__}: {error}"

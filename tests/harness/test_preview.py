@@ -21,7 +21,7 @@ class SyncMemory(EntryMemory):
     needs_similarity = False
 
     def search(self, query):
-        return Retrieval((Hit("a", "an old saying"),))
+        return Retrieval((Hit("", "an old saying"),))
 
     def synthesize(self, query, retrieval):
         return Context(retrieval.hits)

@@ -15,6 +15,8 @@ from harness.protocols.stream.method import AgentReport
 from harness.protocols.stream.types import Context, Entry, Hit, Retrieval
 
 _ENTRY_TEXTS = ("id", "text", "key", "sample_id")
+_MOST_CHARS = 1_000_000
+"""Of one text of an entry; what is longer is no memory of an item."""
 
 
 def retrieval(value: Any) -> Retrieval:
@@ -30,16 +32,27 @@ def context(value: Any) -> Context:
     return Context(_hits(shown.items, "synthesize"), text)
 
 
+def known_ids(hits: Iterable[Hit], held: Mapping[str, Entry], hook: str) -> None:
+    """Check that hits are entries that the memory holds, or texts that are none and have no id."""
+    for hit in hits:
+        if hit.id and hit.id not in held:
+            raise MethodError(f"{hook} returned the id '{hit.id[:80]}', which no entry has")
+
+
 def report(value: Any) -> AgentReport:
     """Check what `act` returned."""
     said = _expect(value, AgentReport, "act")
     pruned = [_expect(one, str, "act", "as a pruned id") for one in _each(said.pruned, "act")]
-    notes = {
-        _expect(name, str, "act", "as the name of a note"): _number(count, "act", "as a note")
-        for name, count in _expect(said.notes, Mapping, "act", "as notes").items()
-    }
     invalid = int(_number(said.invalid_outputs, "act", "as invalid_outputs"))
-    return AgentReport(tuple(pruned), invalid, notes)
+    return AgentReport(tuple(pruned), invalid, notes(said.notes, "act"))
+
+
+def notes(value: Any, hook: str) -> dict[str, float]:
+    """Check counts by name."""
+    return {
+        _expect(name, str, hook, "as the name of a note"): _number(count, hook, "as a note")
+        for name, count in _expect(value, Mapping, hook, "as notes").items()
+    }
 
 
 def entries(value: Any, known: Mapping[str, Entry]) -> dict[str, Entry]:
@@ -50,7 +63,12 @@ def entries(value: Any, known: Mapping[str, Entry]) -> dict[str, Entry]:
             continue
         _expect(entry, Entry, "entries", "as an entry")
         for text in _ENTRY_TEXTS:
-            _expect(getattr(entry, text), str, "entries", f"as an entry's {text}")
+            held_text = _expect(getattr(entry, text), str, "entries", f"as an entry's {text}")
+            if len(held_text) > _MOST_CHARS:
+                raise MethodError(
+                    f"entries has an entry whose {text} has {len(held_text):,} characters, more "
+                    f"than {_MOST_CHARS:,}"
+                )
         if entry.id != name:
             raise MethodError(f"entries has the entry '{entry.id}' under the key '{name}'")
         _expect(entry.step, int, "entries", "as an entry's step")

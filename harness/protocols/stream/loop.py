@@ -9,18 +9,13 @@ with its answered calls replayed.
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from harness.errors import (
     CeilingReached,
-    HarnessError,
     InfrastructureError,
     InvalidSample,
     MethodError,
@@ -31,6 +26,7 @@ from harness.hooks import call_hook
 from harness.models.chat import Phase
 from harness.models.client import StreamClient
 from harness.protocols.stream import checks
+from harness.protocols.stream.dumps import Dumps, Lesson, blamed
 from harness.protocols.stream.method import Agent, Memory, Play
 from harness.protocols.stream.record import Committed, Outcome, Played, sample_record
 from harness.protocols.stream.settings import FeedbackLevel, StreamSettings
@@ -62,8 +58,8 @@ class Lane:
     attempts: Mapping[str, int]
     """How often a sample was tried before."""
     commit: Callable[[SampleRecord], None]
-    dumps: Path
-    """Folder for dumps of a memory that its entries cannot rebuild."""
+    dumps: Dumps
+    """States of a memory that its entries cannot rebuild."""
 
     async def play(self) -> None:
         """Play what remains; see `run_lane`."""
@@ -78,42 +74,38 @@ async def run_lane(lane: Lane) -> None:
         CeilingReached: no more may be asked; the item under way stays unfinished.
         MethodError: the memory cannot say what it holds, or cannot return to its last commit.
     """
-    if lane.items and _is_dumped(lane.memory):
-        first = lane.items[0][0]
-        # A restored memory has its dump: writing it again would risk the only one there is.
-        if not _dump_folder(lane.dumps, first - 1).exists():
-            _dump(lane, first - 1)
-    with _blamed(lane.memory):
-        committed = Committed.of(lane.memory)
-    for step, item in lane.items:
-        lane.client.begin(item.sample_id, lane.answered.get(item.sample_id, ()))
-        record, committed = await _play_item(lane, step, item, committed)
-        if record.status is not Status.ERROR:
-            _dump(lane, step)
-        lane.commit(record)
-        if record.status is Status.ERROR:
-            if lane.memory.stateful:
+    memory = lane.memory
+    try:
+        with blamed(memory):
+            committed = Committed.of(memory)
+        if lane.items:
+            await lane.dumps.begin(lane.items[0][0] - 1)
+        for step, item in lane.items:
+            lane.client.begin(item.sample_id, lane.answered.get(item.sample_id, ()))
+            played = Played()
+            record, committed = await _play_item(lane, step, item, committed, played)
+            if record.status is not Status.ERROR:
+                await lane.dumps.commit(step, played.lesson)
+            lane.commit(record)
+            if record.status is not Status.ERROR:
+                lane.dumps.committed(step)
+            elif memory.stateful:
                 return
-            continue
-        _drop_dump(lane, step - 1)
+    finally:
+        with blamed(memory):
+            await call_hook(memory.close)
 
 
 async def restore_memory(
-    memory: Memory, entries: Mapping[str, Entry], step: int, expected: str, dumps: Path
+    memory: Memory, dumps: Dumps, entries: Mapping[str, Entry], step: int, expected: str
 ) -> None:
     """Return a fresh memory to its last commit and check that it is the same.
 
     Raises:
         MethodError: the memory does not come back as it was, so that going on would mix two.
     """
-    with _blamed(memory):
-        if memory.rebuilt_from_entries:
-            await call_hook(memory.restore, entries)
-        else:
-            folder = _dump_folder(dumps, step)
-            if not folder.is_dir():
-                raise MethodError(f"the memory's dump {folder} is gone; start over with --fresh.")
-            await call_hook(memory.load, folder)
+    with blamed(memory):
+        await dumps.back(step, entries)
         found = memory.fingerprint()
     if found != expected:
         raise MethodError(
@@ -124,14 +116,16 @@ async def restore_memory(
 
 
 async def _play_item(
-    lane: Lane, step: int, item: Item, committed: Committed
+    lane: Lane, step: int, item: Item, committed: Committed, played: Played
 ) -> tuple[SampleRecord, Committed]:
     """Play one item; returns its record, whatever happened, and the memory after it."""
-    played, started = Played(), time.perf_counter()
+    started = time.perf_counter()
     status, problem = Status.OK, None
     try:
-        await _play_and_learn(lane, step, item, played)
+        await _play_and_learn(lane, step, item, played, committed)
         played.after = Committed.of(lane.memory, committed)
+        if lane.dumps.keeps_lessons:
+            played.lesson = _lesson(item, step, played, committed)
     except (StorageError, CeilingReached):
         raise
     except InfrastructureError as error:
@@ -150,8 +144,11 @@ async def _play_item(
             raise hidden
         if hidden is not None:
             status, problem = Status.ERROR, hidden
-        await _roll_back(lane, step, committed)
-        played.after = committed
+        calls, failure = lane.client.calls, lane.client.failure
+        played.after, played.lesson = committed, None
+        with blamed(lane.memory):
+            await lane.dumps.back(step - 1, committed.entries)
+        lane.client.calls, lane.client.failure = calls, failure
     outcome = Outcome(
         status=status,
         problem=problem,
@@ -164,7 +161,9 @@ async def _play_item(
     return sample_record(item, step, played, outcome), played.after or committed
 
 
-async def _play_and_learn(lane: Lane, step: int, item: Item, played: Played) -> None:
+async def _play_and_learn(
+    lane: Lane, step: int, item: Item, played: Played, committed: Committed
+) -> None:
     world = played.world = World(lane.task, item)
     try:
         brief, first = await world.start()
@@ -175,6 +174,9 @@ async def _play_and_learn(lane: Lane, step: int, item: Item, played: Played) -> 
         played.context = checks.context(
             await call_hook(lane.memory.synthesize, query, played.retrieval)
         )
+        if lane.memory.stateful:  # others show what they were given, such as demonstrations
+            checks.known_ids(played.retrieval.hits, committed.entries, "search")
+            checks.known_ids(played.context.items, committed.entries, "synthesize")
         played.seconds[Phase.RETRIEVE] = time.perf_counter() - began
         play = played.play = Play(brief, first, world.step)
         report = await call_hook(lane.agent.act, play, played.context, lane.client, lane.memory)
@@ -186,13 +188,24 @@ async def _play_and_learn(lane: Lane, step: int, item: Item, played: Played) -> 
         unaided = lane.memory.unaided
         told = played.told = Feedback() if unaided else granted(lane.task.options, score)
         if told is not None:
-            experience = _experience(item, step, played, told)
+            experience = played.experience = _experience(item, step, played, told)
+            played.begun = lane.client.begun
             began = time.perf_counter()
             await call_hook(lane.memory.evolve, experience)
             _raise_hidden(lane.client, world)
             played.seconds[Phase.EVOLVE] = time.perf_counter() - began
+        played.notes = checks.notes(lane.memory.notes(), "notes")
     finally:
         world.close()
+
+
+def _lesson(item: Item, step: int, played: Played, before: Committed) -> Lesson | None:
+    """What an item did to a memory that learns it again after a kill; None if nothing."""
+    held = played.after.entries if played.after else before.entries
+    removed = [one for one in played.report.pruned if one in before.entries and one not in held]
+    if played.experience is None and not removed:
+        return None
+    return Lesson(item.sample_id, step, played.experience, tuple(removed), played.begun)
 
 
 def _raise_hidden(client: StreamClient, world: World) -> None:
@@ -230,55 +243,3 @@ def _experience(item: Item, step: int, played: Played, feedback: Feedback) -> Ex
         retrieved=played.context.ids,
         pruned=played.report.pruned,
     )
-
-
-async def _roll_back(lane: Lane, step: int, committed: Committed) -> None:
-    """Undo what a failed item left in the memory."""
-    with _blamed(lane.memory):
-        if lane.memory.rebuilt_from_entries:
-            await call_hook(lane.memory.restore, committed.entries)
-        elif lane.memory.stateful:
-            await call_hook(lane.memory.load, _dump_folder(lane.dumps, step - 1))
-
-
-def _dump(lane: Lane, step: int) -> None:
-    """Write an opaque memory beside the journal, whole or not at all."""
-    if not _is_dumped(lane.memory):
-        return
-    folder = _dump_folder(lane.dumps, step)
-    fresh = folder.with_name(folder.name + ".new")
-    with _blamed(lane.memory):
-        try:
-            shutil.rmtree(fresh, ignore_errors=True)
-            shutil.rmtree(folder, ignore_errors=True)
-            fresh.mkdir(parents=True)
-            lane.memory.dump(fresh)
-            os.replace(fresh, folder)
-        except OSError as error:
-            raise StorageError(f"cannot write the memory to {folder}: {error.strerror}.") from error
-
-
-def _is_dumped(memory: Memory) -> bool:
-    return memory.stateful and not memory.rebuilt_from_entries
-
-
-def _drop_dump(lane: Lane, step: int) -> None:
-    if _is_dumped(lane.memory):
-        shutil.rmtree(_dump_folder(lane.dumps, step), ignore_errors=True)
-
-
-def _dump_folder(dumps: Path, step: int) -> Path:
-    return dumps / f"step-{step:06d}"
-
-
-@contextmanager
-def _blamed(memory: Memory) -> Generator[None]:
-    """What a memory raises outside of an item stops its run with a reason, and no other run."""
-    try:
-        yield
-    except HarnessError:
-        raise
-    except Exception as error:
-        raise MethodError(
-            f"{type(memory).__name__} raised {type(error).__name__}: {error}"
-        ) from error

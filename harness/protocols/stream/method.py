@@ -54,7 +54,11 @@ class Ask(Protocol):
         stop: Sequence[str] = (),
         form: Form | None = None,
     ) -> str:
-        """Ask the model; `max_tokens` can only lower the run's limit.
+        """Ask the model.
+
+        `max_tokens` can only lower the run's limit for what the agent says (act, think). In a
+        memory's own phases (retrieve, evolve, judge) it stands as given, since a run of short
+        answers would leave a memory no room to write; without it the run's limit holds.
 
         `form` makes the engine hold the answer to choices, a pattern or a JSON schema.
         """
@@ -115,6 +119,10 @@ class MemoryContext:
     """Names this stream and its seeds; source of all randomness."""
     demonstrations: Callable[[int], Sequence[Experience]] = lambda _count: ()
     """Solved examples of the task that are disjoint from its items."""
+    folder: Path = Path()
+    """Where a memory in a worker process may write; empty when it is opened."""
+    endpoint: str = ""
+    """OpenAI-compatible address of the metered model, where `Memory.needs_endpoint` asks for it."""
 
     def rng(self, *what: object) -> random.Random:
         """A generator that depends on the stream, its seeds and `what`, and on nothing else."""
@@ -138,8 +146,14 @@ class Memory(ABC):
     needs_similarity: ClassVar[bool] = True
     """False promises that `MemoryContext.similarity` is never asked: no embedder is loaded."""
     rebuilt_from_entries: ClassVar[bool] = False
-    """True if `restore` can rebuild the memory from its entries alone; else it is dumped at
-    every commit."""
+    """True if `restore` can rebuild the memory from its entries alone; else it is dumped."""
+    snapshot_every: ClassVar[int] = 1
+    """Commits from one dump to the next; those after the last dump are learned again, with the
+    answers that were journalled."""
+    isolated: ClassVar[bool] = False
+    """True asks for a worker process of its own, as a package with global state needs it."""
+    needs_endpoint: ClassVar[bool] = False
+    """True asks for `MemoryContext.endpoint`, for a package that brings its own client."""
 
     def __init__(self, options: Options, context: MemoryContext) -> None:
         self.options = options
@@ -152,6 +166,12 @@ class Memory(ABC):
         It is then offered every item, whatever the store policy admits, and told of no outcome.
         """
         return False
+
+    async def open(self) -> None:  # noqa: B027 - most memories need nothing
+        """Get ready; called once, before anything else."""
+
+    async def close(self) -> None:  # noqa: B027 - most memories hold nothing
+        """Release what is held; called once, on every way out."""
 
     @abstractmethod
     async def search(self, query: Query) -> Retrieval:
@@ -187,7 +207,7 @@ class Memory(ABC):
         """Return to a state that consisted of these entries."""
 
     def dump(self, folder: Path) -> None:
-        """Write the whole state into an empty folder."""
+        """Write the whole state into an empty folder; may be ``async def``."""
         lines = (json.dumps(entry.as_json()) + "\n" for entry in self.entries().values())
         (folder / "entries.jsonl").write_text("".join(lines), encoding="utf-8")
 
@@ -200,6 +220,14 @@ class Memory(ABC):
     def fingerprint(self) -> str:
         """Hash of the state, free of clocks and random ids."""
         return fingerprint(self.entries())
+
+    def notes(self) -> Mapping[str, float]:
+        """Own counts since the item began, recorded as metrics ``memory_NAME``.
+
+        An item begins with `search`, which is called again where an item is played again. A
+        count that can be zero is given as zero, so that its mean is over all items.
+        """
+        return {}
 
 
 class EntryMemory(Memory):

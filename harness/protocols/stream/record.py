@@ -10,12 +10,14 @@ from harness.errors import HarnessError, MethodError
 from harness.models.chat import Phase
 from harness.models.client import CallRecord
 from harness.protocols.stream import checks
+from harness.protocols.stream.dumps import Lesson
 from harness.protocols.stream.method import AgentReport, Memory, Play
 from harness.protocols.stream.types import (
     Brief,
     Context,
     Delta,
     Entry,
+    Experience,
     Feedback,
     Item,
     Retrieval,
@@ -49,6 +51,13 @@ class Played:
     play: Play | None = None
     report: AgentReport = field(default_factory=AgentReport)
     score: Score | None = None
+    experience: Experience | None = None
+    begun: int = 0
+    """Calls that were made before it was learned."""
+    lesson: Lesson | None = None
+    """What has to be learned again after a kill."""
+    notes: Mapping[str, float] = field(default_factory=dict[str, float])
+    """What the memory counted, once the item was learned."""
     told: Feedback | None = None
     """What the memory was told of the outcome; None where it was told nothing."""
     after: Committed | None = None
@@ -121,10 +130,10 @@ def item_fields(item: Item) -> dict[str, Any]:
     }
 
 
-_OF_THE_METHOD = {"invalid_outputs", "memory_entries", "memory_chars"} | {
+_OF_THE_METHOD = {"invalid_outputs"} | {
     *("retrieved", "pruned", "similarity", "steps", "invalid_actions")
 }
-_OF_THE_METHOD_TOO = ("input_tokens_", "output_tokens_", "seconds_", "agent_")
+_OF_THE_METHOD_TOO = ("input_tokens_", "output_tokens_", "seconds_", "agent_", "memory_")
 
 
 def rescored_metrics(
@@ -167,6 +176,7 @@ def _metrics(played: Played, outcome: Outcome) -> dict[str, float]:
     turns = played.play.turns if played.play else ()
     after = played.after or outcome.before
     metrics = {
+        **{f"memory_{name}": value for name, value in played.notes.items()},
         **_of_turns([bool(turn.valid) for turn in turns]),
         "invalid_outputs": float(played.report.invalid_outputs),
         "memory_entries": float(len(after.entries)),
@@ -216,6 +226,7 @@ def _memory(played: Played, outcome: Outcome) -> dict[str, Any]:
         ],
         "pruned": list(played.report.pruned),
         "fingerprint": after.fingerprint,
+        **({} if played.lesson is None else {"lesson": played.lesson.as_json()}),
     }
 
 

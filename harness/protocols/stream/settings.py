@@ -74,6 +74,10 @@ class StreamSettings(Options):
     """Which of two equally similar entries comes first."""
     experience_chars: int = Field(default=6000, ge=0)
     """Budget of the prompt's experience section in characters; the least similar go first."""
+    isolate: bool = False
+    """Run every memory in a worker process of its own, with a time limit."""
+    memory_timeout: float = Field(default=600.0, gt=0, allow_inf_nan=False)
+    """Seconds of its own, the model's apart, that a hook of a memory in a worker may take."""
 
     @model_validator(mode="after")
     def _store_needs_feedback(self) -> StreamSettings:

@@ -181,7 +181,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Hit:
-    """One retrieved entry and its similarity (NaN where none was computed)."""
+    """One retrieved entry and its similarity (NaN where none was computed).
+
+    A text that is no entry, such as a summary made for the query, has an empty id.
+    """
 
     id: str
     text: str

@@ -392,7 +392,7 @@ class TestMethodThatBreaks:
     def test_numbers_of_numpy_and_lists_are_taken(self, play):
         class Scored(Notes):
             async def search(self, query):
-                return Retrieval([Hit("e", "text", np.float32(0.5))])
+                return Retrieval([Hit("", "text", np.float32(0.5))])
 
         class Counting(Asks):
             async def act(self, play, context, ask, memory):
@@ -582,7 +582,7 @@ class SyncMemory(EntryMemory):
 
     def search(self, query):
         found = self.context.ask.blocking([Message("user", f"look for {query.goal}")])
-        return Retrieval((Hit("found", found),))
+        return Retrieval((Hit("", found),))
 
     def synthesize(self, query, retrieval):
         return Context(retrieval.hits)
@@ -638,7 +638,7 @@ class Opaque(Memory):
         self.words = []
 
     async def search(self, query):
-        return Retrieval(tuple(Hit(str(n), word) for n, word in enumerate(self.words)))
+        return Retrieval(tuple(Hit("", word) for word in self.words))
 
     async def evolve(self, experience):
         self.words.append(f"{experience.output}{len(self.words)}")
@@ -685,7 +685,7 @@ class TestOpaqueMemory:
         model = Model(BrokenServer(3))
         first = play(Asks, Opaque, store="all", model=model)
         assert first.statuses == ["ok", "ok", "error"]
-        (dump,) = first.root.glob("artifacts/*/dumps/s0/*")
+        (dump,) = first.root.glob("artifacts/*/dumps/s0/step-??????")
         assert json.loads((dump / "words.json").read_text()) == ["blue0", "blue1"]
         second = play(Asks, Opaque, store="all", model=model)
         assert second.statuses == ["ok"]
@@ -709,14 +709,14 @@ class TestOpaqueMemory:
             patch.setattr(Opaque, "dump", full)
             with pytest.raises(StorageError, match="No space left"):
                 play(Asks, Opaque, store="all", model=model)
-        assert len(list(root.glob("artifacts/*/dumps/s0/step-000001"))) == 1
+        assert len(list(root.glob("artifacts/*/dumps/s0/step-000002"))) == 1
         run = play(Asks, Opaque, store="all", model=model)
         assert run.outcome.status is RunStatus.COMPLETE
 
     def test_a_lost_dump_is_named_and_nothing_is_played(self, play):
         model = Model(BrokenServer(3))
         root = play(Asks, Opaque, store="all", model=model).root
-        for file in root.glob("artifacts/*/dumps/s0/*/*"):
+        for file in root.glob("artifacts/*/dumps/s0/step-??????/*"):
             file.unlink()
             file.parent.rmdir()
         run = play(Asks, Opaque, store="all", model=model)
