@@ -45,6 +45,7 @@ from harness.solving.execution import SolveExecution
 from harness.solving.fits import Fits, Telling
 from harness.solving.plan import SolveRun
 from harness.streaming.execution import StreamExecution
+from harness.streaming.inherited import source_of
 from harness.sweep import Sweep
 
 _KINDS: Mapping[type[PlannedRun], ModelKind] = {
@@ -81,6 +82,9 @@ class LocalExecutor:
         """
         outcomes = dict[int, RunOutcome]()
         attempts = list[tuple[int, PlannedRun, Attempt]]()
+        for run in plan.runnable:
+            if isinstance(run, StreamRun):
+                source_of(self._store, run)  # before anything is begun
         async with AsyncExitStack() as stack:
             for position, run in enumerate(plan.runs):
                 if run.skipped:
@@ -245,7 +249,7 @@ class LocalExecutor:
         run_id, first_problem, stopped = attempt.run_id, list[str](), list[str]()
         shown = isinstance(run, StreamRun) or run.score_is_mean
         finished = execution.finished if shown else [_unscored(one) for one in execution.finished]
-        self._progress.begin(run_id, run_title(run), run.n_samples, finished)
+        self._progress.begin(run_id, run_title(run), run.n_samples + run.n_probes, finished)
 
         def on_sample(record: SampleRecord) -> None:
             if record.status in (Status.ERROR, Status.FAILED) and not first_problem:

@@ -50,7 +50,9 @@ class Options(BaseModel):
             }
         )
         usual = plain.given()
-        return {k: v for k, v in self.given().items() if k in required or v != usual[k]}
+        return {
+            k: v for k, v in self.given().items() if k in required or (k, v) not in usual.items()
+        }
 
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)

@@ -7,7 +7,6 @@ error at once; what is wrong for one of them is a reason beside it.
 from __future__ import annotations
 
 import inspect
-import random
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -29,11 +28,13 @@ from harness.models.embedders import RankingModel
 from harness.protocols.adapt.task import AdaptTask
 from harness.protocols.edit.task import EditTask
 from harness.protocols.solve.task import SolveTask
+from harness.protocols.stream.probes import Probes
 from harness.protocols.stream.task import StreamTask
 from harness.protocols.stream.types import Item
 from harness.protocols.task import Task
 from harness.registry import Kind, find, require
 from harness.spec import RunSpec
+from harness.streaming.orders import Stream, streams_of
 from harness.sweep import Sweep
 
 _BASES = {
@@ -63,6 +64,11 @@ class PlannedRun(ABC):
         """Planned samples."""
 
     @property
+    def n_probes(self) -> int:
+        """Planned samples beside them, which are no part of the score."""
+        return 0
+
+    @property
     @abstractmethod
     def size(self) -> str:
         """How much it is, in words."""
@@ -77,24 +83,39 @@ class StreamRun(PlannedRun):
     """A run of the stream protocol."""
 
     task: StreamTask
-    streams: tuple[tuple[str, tuple[Item, ...]], ...]
-    """(stream id, its items in the order of the run)."""
+    streams: tuple[Stream, ...]
 
     @property
     def n_samples(self) -> int:
-        """Planned samples."""
-        return sum(len(items) for _, items in self.streams)
+        """Planned samples, probes apart."""
+        return sum(len(stream.items) for stream in self.streams)
+
+    @property
+    def n_probes(self) -> int:
+        """Samples that probe a frozen memory at checkpoints."""
+        found = [self.probes(stream) for stream in self.streams]
+        stateful = self.method.right.type.stateful
+        return sum(len(one if stateful else one.empty_only) for one in found)
 
     @property
     def size(self) -> str:
         """How much it is, in words."""
-        return f"{self.n_samples} in {len(self.streams)} streams"
+        probes = f" and {self.n_probes} probes" if self.n_probes else ""
+        return f"{self.n_samples} in {len(self.streams)} streams{probes}"
+
+    def probes(self, stream: Stream) -> Probes:
+        """What is asked of the memory of a stream at its checkpoints."""
+        options = self.task.options
+        if not options.checkpoints:
+            return Probes()
+        return Probes.planned(
+            stream.items, stream.holdout, options.checkpoints, revisit=options.revisit
+        )
 
     def data_hash(self) -> str:
         """Hash of the planned items, whatever their order."""
-        return content_hash(
-            *sorted(f"{one.sample_id}={one.content_hash}" for _, run in self.streams for one in run)
-        )
+        every = (one for stream in self.streams for one in (*stream.items, *stream.holdout))
+        return content_hash(*sorted({f"{one.sample_id}={one.content_hash}" for one in every}))
 
 
 @dataclass(frozen=True)
@@ -173,11 +194,12 @@ def _expand_streams(task: StreamTask, sweep: Sweep, opener: ModelOpener) -> Plan
     with listing(sweep, "items"):
         items = task.items(sweep.data_seed)
     items = _limited(items, sweep.limit)
-    streams = {order: order_streams(items, order) for order in sweep.orders()}
+    held = task.options.holdout
+    streams = {order: streams_of(items, order, held) for order in sweep.chosen_orders()}
     opened = _open_models(sweep, models, methods, opener)
     prices = prices_of(sweep, models)
     runs = dict[str, StreamRun]()
-    for method, model, order, seed in product(methods, models, sweep.orders(), seeds):
+    for method, model, order, seed in product(methods, models, sweep.chosen_orders(), seeds):
         spec = RunSpec(
             task=task_name(sweep.task),
             task_version=task.version,
@@ -262,27 +284,6 @@ def open_model(text: str, sweep: Sweep, kind: ModelKind) -> Any:
     return model
 
 
-def order_streams(items: Sequence[Item], order: str) -> tuple[tuple[str, tuple[Item, ...]], ...]:
-    """Group items by stream and put each stream in order.
-
-    ``easy-hard`` and ``hard-easy`` keep the native order among equals; items without a difficulty
-    come last.
-    """
-    streams = dict[str, list[Item]]()
-    for item in items:
-        streams.setdefault(item.stream_id, []).append(item)
-    kind, _, seed = order.partition(":")
-    for stream_id, members in streams.items():
-        if kind == "shuffle":
-            random.Random(f"{seed}/{stream_id}").shuffle(members)
-        elif kind in ("easy-hard", "hard-easy"):
-            sign = 1 if kind == "easy-hard" else -1
-            members.sort(
-                key=lambda one: (one.difficulty is None, sign * (one.difficulty or 0.0)),
-            )
-    return tuple((stream_id, tuple(members)) for stream_id, members in streams.items())
-
-
 def refuse_what_means_nothing(sweep: Sweep, kind: str) -> None:
     """Refuse flags of model servers for a protocol that computes in this process.
 
@@ -304,7 +305,7 @@ def refuse_what_means_nothing(sweep: Sweep, kind: str) -> None:
     for flag, value in given.items():
         if value:
             raise UsageError(f"{flag} means nothing to {kind}: no server is asked; leave it out.")
-    if sweep.orders() != ("native",):
+    if sweep.chosen_orders() != ("native",):
         raise UsageError(f"--order means nothing to {kind}; leave it out.")
 
 

@@ -65,7 +65,7 @@ async def previews(plan: Plan) -> list[Preview]:
     found = list[Preview]()
     for run in plan.runnable:
         if isinstance(run, StreamRun):
-            sample_id, asking = run.streams[0][1][0].sample_id, _play(run)
+            sample_id, asking = run.streams[0].items[0].sample_id, _play(run)
         elif isinstance(run, SolveRun):
             sample_id, asking = run.asked[0].sample_id, _solve(run)
         else:
@@ -112,7 +112,7 @@ async def _solve(run: SolveRun) -> None:
 
 
 async def _play(run: StreamRun) -> None:
-    stream_id, items = run.streams[0]
+    stream_id, items = run.streams[0].id, run.streams[0].items
     seed_text = run.spec.seed_text(stream_id)
     client = _client(run, stream_id, items[0].sample_id)
     context = MemoryContext(

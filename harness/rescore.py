@@ -86,6 +86,12 @@ def rescore(store: ResultsStore, wanted: str, progress: Progress) -> Rescored:
     row = store.row(found.run_id)
     spec = store.artifacts(found.run_id) / "spec.yaml"
     planned = _planned(spec, row)
+    options = planned.task.options
+    if options.checkpoints or options.flip or options.memory_from or options.frozen:
+        raise UsageError(
+            f"run {found.run_id} probes, misleads or inherits memories, which cannot be followed "
+            "without them; run its command again with --fresh."
+        )
     code_hash = run_code_hash(planned)
     if code_hash == row["code_hash"]:
         return _nothing(row, found.run_id, "nothing to do: the scorer has not changed")
@@ -171,8 +177,8 @@ class _Work:
         self._told_otherwise = list[str]()
         self._items = {
             item.sample_id: (step, item)
-            for _, items in run.streams
-            for step, item in enumerate(items)
+            for stream in run.streams
+            for step, item in enumerate(stream.items)
         }
 
     def rows(

@@ -28,6 +28,7 @@ def run_row(
     code_hash: str,
     identity: ModelIdentity,
     count: Mapping[Status, int],
+    probes: int = 0,
 ) -> dict[str, Any]:
     """A run's row as far as it is the same for every protocol.
 
@@ -37,9 +38,11 @@ def run_row(
         code_hash: of the attempt.
         identity: the model.
         count: samples by status.
+        probes: those that were answered.
     """
     error = count.get(Status.ERROR, 0)
     done = sum(count.values()) - error
+    complete = done == run.n_samples and probes == run.n_probes
     return {
         "run_id": run_id,
         "code_hash": code_hash,
@@ -53,7 +56,7 @@ def run_row(
         "n_failed": count.get(Status.FAILED, 0),
         "n_invalid": count.get(Status.INVALID, 0),
         "n_error": error,
-        "status": RunStatus.COMPLETE if done == run.n_samples else RunStatus.INCOMPLETE,
+        "status": RunStatus.COMPLETE if complete else RunStatus.INCOMPLETE,
         "finished_at": datetime.now(UTC),
         **provenance.of_this_process(),
         "engine_options": json.dumps(dict(identity.options), sort_keys=True),
@@ -89,6 +92,7 @@ def save_spec(run: PlannedRun, sweep: Sweep, folder: Path) -> None:
             "method": (spec.label,),
             "model": (spec.model,),
             "order": (spec.order,),
+            "orders": None,
             "seeds": str(spec.seed),
             "sampling": spec.sampling,
             "task_options": run.task.options.given(),

@@ -167,7 +167,7 @@ class Execution(ABC):
         run, past, gate = self._planned, self._past, self._engine.gate
         price = None if gate is None else gate.price
         return {
-            **run_row(run, self.run_id, self._code_hash, identity, totals.statuses),
+            **run_row(run, self.run_id, self._code_hash, identity, totals.statuses, totals.probes),
             "embedder_revision": ranking.revision if ranking and run.spec.embedder else None,
             "started_at": datetime.fromisoformat(self._past.started_at),
             "wall_s": time.perf_counter() - self._began,

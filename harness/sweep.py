@@ -14,9 +14,8 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UnknownName, UsageError
+from harness.streaming.orders import checked_order
 
-# A seed is written in one way only, so that equal orders have equal names, and fits 64 bits.
-_ORDER = re.compile(r"native|shuffle:(0|[1-9][0-9]{0,17})|easy-hard|hard-easy")
 _SEED_RANGE = re.compile(r"\s*([0-9]{1,18})\s*(?:-\s*([0-9]{1,18})\s*)?")
 _SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 _MOST_SEEDS = 10_000
@@ -47,8 +46,11 @@ class Sweep(BaseModel):
     """Address of an OpenAI-compatible server; repeatable."""
     limit: int | None = Field(default=None, ge=1)
     """Only the first N items of the subset."""
-    order: tuple[str, ...] = ("native",)
-    """native, shuffle:SEED, easy-hard or hard-easy; repeatable."""
+    order: tuple[str, ...] = ()
+    """native, shuffle:SEED, easy-hard, hard-easy, grouped, interleaved or repeated:TIMES;
+    repeatable."""
+    orders: int | None = Field(default=None, ge=1, le=1000)
+    """So many shuffles, shuffle:1 to shuffle:N, beside the orders that are named."""
     seeds: str = "0"
     """Seeds such as 0-4 or 0,3: of sampling (several then need a temperature above 0), or of an
     edit's training, drawn sets and minibatches."""
@@ -77,15 +79,11 @@ class Sweep(BaseModel):
     max_time: str | None = None
     """Stop asking after this time, such as 45s, 30m or 1h30m."""
 
-    def orders(self) -> tuple[str, ...]:
-        """The orders, checked."""
-        for order in self.order:
-            if not _ORDER.fullmatch(order):
-                raise UsageError(
-                    f"order '{order}' is unknown; use native, shuffle:SEED (such as shuffle:1), "
-                    "easy-hard or hard-easy."
-                )
-        return tuple(dict.fromkeys(self.order))
+    def chosen_orders(self) -> tuple[str, ...]:
+        """The orders, checked; native where none is asked for."""
+        drawn = [f"shuffle:{seed}" for seed in range(1, (self.orders or 0) + 1)]
+        named = [checked_order(one) for one in self.order]
+        return tuple(dict.fromkeys([*named, *drawn])) or ("native",)
 
     def share(self, runs: Mapping[str, Run]) -> tuple[Run, ...]:
         """The part of a plan's runs that this command executes.

@@ -23,7 +23,7 @@ from harness.models.embedders import Bm25
 from harness.models.search import NoRanker, SimilaritySearch
 from harness.options import describe
 from harness.outcomes import RunOutcome
-from harness.plan import Plan, StreamRun, order_streams
+from harness.plan import Plan, StreamRun
 from harness.protocols.stream import Experience, Feedback, Memory, Query, StreamSettings, Turn
 from harness.protocols.stream.method import MemoryContext
 from harness.protocols.stream.settings import FeedbackLevel, StorePolicy
@@ -31,6 +31,7 @@ from harness.registry import About
 from harness.results.schema import SampleRecord, Scored
 from harness.results.store import ResultsStore
 from harness.spec import RunSpec
+from harness.streaming.orders import streams_of
 from harness.sweep import Sweep
 
 
@@ -152,7 +153,7 @@ def _run(method: Method, model: ToyModel) -> tuple[RunOutcome, list[SampleRecord
         embedder="bm25" if method.right.type.needs_similarity else "",
         sampling=Sampling().given(),
     )
-    run = StreamRun(spec, task, method, order_streams(items, "native"))
+    run = StreamRun(spec, task, method, streams_of(items, "native"))
     plan = Plan(Sweep(task="toy", embedder="bm25"), (run,), clusters=4, comparisons=0)
     records = list[SampleRecord]()
 

@@ -178,9 +178,7 @@ class Worker:
         delta = Delta.between(self._told, held)
         self._told = held
         memory = self._memory
-        notes = {
-            str(name): float(count) for name, count in getattr(memory, "notes", dict)().items()
-        }
+        notes = {str(name): float(count) for name, count in memory.notes().items()}
         return ("returned", value, delta, str(memory.fingerprint()), bool(memory.unaided), notes)
 
 

@@ -33,6 +33,7 @@ class Past:
     """What was done for a run, in this execution and earlier ones of the same attempt."""
 
     finished: dict[str, Kept] = field(default_factory=dict[str, Kept])
+    """By `SampleRecord.key`, as all that is kept of a sample."""
     errors: dict[str, Kept] = field(default_factory=dict[str, Kept])
     """Samples whose last try failed, to be tried again."""
     tries: Counter[str] = field(default_factory=Counter[str])
@@ -69,20 +70,20 @@ class Past:
                 past.vectors[record["text"]] = vector_of(record)
             elif record["kind"] == "sample":
                 sample = SampleRecord.read(record["record"])
-                past.tries[sample.sample_id] += 1
+                past.tries[sample.key] += 1
                 past.keep(sample, offset)
                 if sample.status is not Status.ERROR:
-                    past.answered.pop(sample.sample_id, None)
+                    past.answered.pop(sample.key, None)
         return past
 
     def keep(self, record: SampleRecord, offset: int) -> None:
         """Note a sample that was played."""
         kept = Kept(record.status, record.score, record.stream_id, record.step, offset)
         if record.status is Status.ERROR:
-            self.errors[record.sample_id] = kept
+            self.errors[record.key] = kept
             return
-        self.errors.pop(record.sample_id, None)
-        self.finished[record.sample_id] = kept
+        self.errors.pop(record.key, None)
+        self.finished[record.key] = kept
 
     def pay(self, response: Mapping[str, Any]) -> None:
         """Count what was computed; an answer out of the cache was not."""

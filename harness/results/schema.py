@@ -82,6 +82,16 @@ class SampleRecord:
     memory: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """``added``, ``changed``, ``removed``, ``read``, ``pruned`` and ``fingerprint``."""
 
+    @property
+    def is_probe(self) -> bool:
+        """Whether it asks a frozen memory and is no part of the run's score."""
+        return self.checkpoint.startswith(PROBE)
+
+    @property
+    def key(self) -> str:
+        """What tells it from the other samples of its run."""
+        return sample_key(self.sample_id, self.repeat, self.checkpoint)
+
     def as_json(self) -> dict[str, Any]:
         """The record as plain values; every field already holds nothing else."""
         return dict(vars(self))
@@ -92,6 +102,15 @@ class SampleRecord:
         known: dict[str, Any] = dict(fields)
         known["status"] = Status(known["status"])
         return cls(**known)
+
+
+PROBE = "after-"
+"""What the names of a stream's checkpoints begin with."""
+
+
+def sample_key(sample_id: str, repeat: int = 0, checkpoint: str = "") -> str:
+    """What tells a sample from the others of its run."""
+    return f"{sample_id}#{repeat}@{checkpoint}" if repeat or checkpoint else sample_id
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from harness.results.reading import (
     state_of,
 )
 from harness.results.rows import memory_rows, sample_row, trace_row
-from harness.results.schema import RunStatus, SampleRecord, Status, tables
+from harness.results.schema import PROBE, RunStatus, SampleRecord, Status, tables
 from harness.results.writer import TableWriter, settle_arrow
 
 if TYPE_CHECKING:
@@ -469,8 +469,8 @@ class ResultsStore:
 
     def _unfinished(self, path: Path) -> RunSummary | None:
         header: dict[str, Any] | None = None
-        done = dict[tuple[str, str], Status]()
-        scores = dict[tuple[str, str], float]()
+        done = dict[tuple[str, int, str], Status]()
+        scores = dict[tuple[str, int, str], float]()
         paid = Counter[str]()
         try:
             for record in journals.read(path):
@@ -481,7 +481,9 @@ class ResultsStore:
                     paid["output"] += record["response"]["output_tokens"]
                 elif record["kind"] == "sample":
                     sample = record["record"]
-                    key = sample["sample_id"], sample["checkpoint"]
+                    key = sample["sample_id"], sample["repeat"], sample["checkpoint"]
+                    if sample["checkpoint"].startswith(PROBE) and sample["status"] != "error":
+                        continue
                     done[key] = Status(sample["status"])
                     if sample["score"] is not None:
                         scores[key] = sample["score"]
@@ -493,7 +495,7 @@ class ResultsStore:
         if set(header.get("summary", ())) != _SUMMARY:
             self._note(path, "a journal of another version")
             return None
-        edited = any(checkpoint for _, checkpoint in done)
+        edited = any(checkpoint for _, _, checkpoint in done)
         errors = sum(status is Status.ERROR for status in done.values())
         failed = sum(status is Status.FAILED for status in done.values())
         return RunSummary(

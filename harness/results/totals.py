@@ -19,6 +19,8 @@ class Totals:
 
     def __init__(self, quality: Iterable[str]) -> None:
         self.statuses = Counter[Status]()
+        self.probes = 0
+        """Probes that were answered."""
         self.input_tokens = 0
         self.output_tokens = 0
         self._quality = tuple(quality)
@@ -27,7 +29,12 @@ class Totals:
         self._counts, self._lacking = Counter[str](), Counter[str]()
 
     def add(self, record: SampleRecord) -> None:
-        """Count a sample."""
+        """Count a sample; a probe is counted apart, unless it is an error."""
+        if record.is_probe:
+            probe = record.status is not Status.ERROR
+            self.probes += probe
+            self.statuses[Status.ERROR] += not probe
+            return
         self.statuses[record.status] += 1
         self.input_tokens += record.input_tokens
         self.output_tokens += record.output_tokens

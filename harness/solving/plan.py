@@ -189,7 +189,7 @@ def _sampling(task: SolveTask, sweep: Sweep, asking: bool) -> Sampling:
             raise UsageError(
                 "--model means nothing to these solvers, which ask none; leave it out."
             )
-    if sweep.orders() != ("native",):
+    if sweep.chosen_orders() != ("native",):
         raise UsageError("--order means nothing to a solve task; leave it out.")
     if sweep.embedder != Sweep.model_fields["embedder"].default:
         raise UsageError("--embedder means nothing to a solve task; leave it out.")

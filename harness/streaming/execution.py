@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from harness.errors import MethodError
 from harness.hooks import call_hook
@@ -23,13 +23,17 @@ from harness.plan import StreamRun
 from harness.protocols.stream.dumps import Dumps, Lesson, blamed
 from harness.protocols.stream.loop import Lane, restore_memory
 from harness.protocols.stream.method import Agent, Memory, MemoryContext
+from harness.protocols.stream.probes import Probes, checkpoint_name
 from harness.protocols.stream.settings import TieBreak
 from harness.protocols.stream.types import Delta, Entry, Item
 from harness.results.past import vector_record
-from harness.results.schema import RunStatus, SampleRecord
+from harness.results.schema import RunStatus, SampleRecord, sample_key
 from harness.results.store import Attempt, ResultsStore
 from harness.served import Engine, Execution, OnSample
+from harness.streaming.inherited import NOTHING, Inherited, inherited, source_of
+from harness.streaming.orders import Stream
 from harness.sweep import Sweep
+from harness.text import safe_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +57,7 @@ class StreamExecution(Execution):
     ) -> None:
         super().__init__(run, attempt, store, sweep, engine)
         self.run = run
+        self._source = source_of(store, run)
 
     async def lanes(self, on_sample: OnSample) -> AsyncGenerator[Lane]:
         """Build the lanes that remain: one for each stream, or each item if no memory links them.
@@ -62,34 +67,51 @@ class StreamExecution(Execution):
         Raises:
             MethodError: a memory does not come back as it was committed.
         """
-        for stream_id, items in self.run.streams:
-            dumps = self._store.artifacts(self.run_id) / "dumps" / _safe(stream_id)
-            steps = list(enumerate(items))
-            remaining = [(s, one) for s, one in steps if one.sample_id not in self._past.finished]
-            if not remaining:
+        for position, stream in enumerate(self.run.streams):
+            dumps = self._store.artifacts(self.run_id) / "dumps" / safe_name(stream.id)
+            steps = list(enumerate(stream.items))
+            finished = self._past.finished
+            remaining = [one for one in steps if _key(one[1]) not in finished]
+            probes = self.run.probes(stream)
+            stateful = self.run.method.right.type.stateful
+            if not stateful:
+                probes = probes.empty_only
+            if not remaining and self._all_probed(probes):
                 continue
-            if not self.run.method.right.type.stateful:
+            if not stateful:
                 for step_item in remaining:
-                    lane = await self._lane(stream_id, dumps, on_sample)
+                    lane = await self._lane(stream, dumps, on_sample)
                     lane.items = [step_item]
                     yield lane
+                if not self._all_probed(probes):
+                    lane = await self._lane(stream, dumps, on_sample)
+                    lane.probes = probes
+                    yield lane
                 continue
-            lane = await self._lane(stream_id, dumps, on_sample, self._lessons(items))
-            lane.items = remaining
-            await self._restore(lane, items)
+            lane = await self._lane(stream, dumps, on_sample)
+            lane.items, lane.probes = remaining, probes
+            lane.behind = len(steps) - len(remaining)
+            await self._restore(lane, stream.items, self._inherited(position))
             yield lane
+
+    def _all_probed(self, probes: Probes) -> bool:
+        return all(
+            sample_key(item.sample_id, item.repeat, checkpoint_name(state)) in self._past.finished
+            for state in probes.states
+            for item in probes.at(state)
+        )
 
     def publish(self) -> dict[str, Any]:
         """Write the tables; returns the run's row."""
         row = super().publish()
         if row["status"] == RunStatus.COMPLETE:
+            self._keep_last_dumps()
             for folder in ("dumps", "workers"):
                 shutil.rmtree(self._store.artifacts(self.run_id) / folder, ignore_errors=True)
         return row
 
-    async def _lane(
-        self, stream_id: str, dumps: Path, on_sample: OnSample, lessons: Iterable[Lesson] = ()
-    ) -> Lane:
+    async def _lane(self, stream: Stream, dumps: Path, on_sample: OnSample) -> Lane:
+        stream_id = stream.id
         run, seed_text = self.run, self.run.spec.seed_text(stream_id)
         settings = run.task.options
         stateful = run.method.right.type.stateful
@@ -109,7 +131,7 @@ class StreamExecution(Execution):
             ),
             seed_text=seed_text,
             demonstrations=lambda count: run.task.demonstrations(count, data_seed),
-            folder=self._store.artifacts(self.run_id) / "workers" / _safe(stream_id),
+            folder=self._store.artifacts(self.run_id) / "workers" / safe_name(stream_id),
         )
 
         agent, memory = _construct(run, context, self._ranker)
@@ -124,7 +146,9 @@ class StreamExecution(Execution):
             answered=self._past.answered,
             attempts=self._past.tries,
             commit=lambda record: self._commit(record, on_sample),
-            dumps=Dumps(memory, dumps, client, self._calls_of, lessons),
+            dumps=Dumps(memory, dumps, client, self._calls_of, self._lessons(stream.items)),
+            finished=self._past.finished,
+            length=len(stream.items),
         )
 
     def _ranker(self) -> Ranker:
@@ -152,16 +176,31 @@ class StreamExecution(Execution):
         """What a stream's memory was told, as far as its records keep it."""
         if self.run.method.right.type.snapshot_every == 1:
             return []
-        kept = (self._past.finished.get(item.sample_id) for item in items)
+        kept = (self._past.finished.get(_key(item)) for item in items)
         told = (self._record(one).memory.get("lesson") for one in kept if one is not None)
         return [Lesson.read(one) for one in told if one]
 
-    async def _restore(self, lane: Lane, items: tuple[Item, ...]) -> None:
-        """Bring a lane's memory to the last commit of its stream."""
-        entries: dict[str, Entry] = {}
+    def _keep_last_dumps(self) -> None:
+        """Keep the final state of memories that their entries cannot rebuild."""
+        artifacts = self._store.artifacts(self.run_id)
+        for stream in (artifacts / "dumps").glob("*"):
+            *_, last = [Path(), *sorted(stream.glob("step-??????"))]
+            if last.name:
+                target = artifacts / "memories" / stream.name
+                target.parent.mkdir(exist_ok=True)
+                os.replace(last, target)
+
+    def _inherited(self, position: int) -> Inherited:
+        """What the stream at a position begins with."""
+        return inherited(self._store, self._source, position) if self._source else NOTHING
+
+    async def _restore(self, lane: Lane, items: tuple[Item, ...], start: Inherited) -> None:
+        """Bring a lane's memory to the last commit of its stream, or to what it begins with."""
+        lane.offset = start.steps
+        entries = dict(start.entries)
         last: SampleRecord | None = None
         for item in items:
-            kept = self._past.finished.get(item.sample_id)
+            kept = self._past.finished.get(_key(item))
             if kept is None:
                 break
             last = record = self._record(kept)
@@ -169,6 +208,15 @@ class StreamExecution(Execution):
         if last is not None:
             expected = str(last.memory["fingerprint"])
             await restore_memory(lane.memory, lane.dumps, entries, last.step, expected)
+        elif self._source and (start.dump or lane.memory.rebuilt_from_entries):
+            if start.dump is not None:
+                lane.dumps.adopt(start.dump)
+            with blamed(lane.memory):
+                await lane.dumps.back(-1, entries)
+
+
+def _key(item: Item) -> str:
+    return sample_key(item.sample_id, item.repeat)
 
 
 def _construct(
@@ -199,8 +247,3 @@ def _delta(record: SampleRecord) -> Delta:
         tuple(record.memory["removed"]),
         tuple(record.memory.get("order", ())),
     )
-
-
-def _safe(stream_id: str) -> str:
-    """A file name that no other stream has."""
-    return quote(stream_id, safe="").replace(".", "%2E")

@@ -4,9 +4,10 @@ import pytest
 
 from harness.errors import MissingExtra, UnknownName, UsageError
 from harness.models.base import ModelKind
-from harness.plan import expand, open_model, order_streams
+from harness.plan import expand, open_model
 from harness.protocols.stream import Item
 from harness.registry import Need
+from harness.streaming.orders import streams_of
 from harness.sweep import Sweep
 
 METHODS = ("baseline", "exprecent", "exprag")
@@ -23,7 +24,7 @@ def plan(**values):
 
 
 def ids(streams):
-    return {stream: [item.sample_id for item in items] for stream, items in streams}
+    return {stream.id: [item.sample_id for item in stream.items] for stream in streams}
 
 
 def items(*difficulties, streams=2):
@@ -37,25 +38,25 @@ def items(*difficulties, streams=2):
 class TestOrders:
     def test_native_keeps_the_tasks_order(self):
         given = items(None, None, None)
-        assert ids(order_streams(given, "native")) == {
+        assert ids(streams_of(given, "native")) == {
             "s0": ["00", "01", "02"],
             "s1": ["10", "11", "12"],
         }
 
     def test_a_shuffle_is_the_same_every_time_and_stays_inside_streams(self):
         given = items(*[None] * 9, streams=3)
-        shuffled = ids(order_streams(given, "shuffle:1"))
-        assert shuffled == ids(order_streams(given, "shuffle:1"))
-        assert shuffled != ids(order_streams(given, "shuffle:2"))
-        for stream, found in ids(order_streams(given, "native")).items():
+        shuffled = ids(streams_of(given, "shuffle:1"))
+        assert shuffled == ids(streams_of(given, "shuffle:1"))
+        assert shuffled != ids(streams_of(given, "shuffle:2"))
+        for stream, found in ids(streams_of(given, "native")).items():
             assert sorted(shuffled[stream]) == found
             assert shuffled[stream] != found
 
     def test_each_stream_is_shuffled_on_its_own(self):
         given = items(*[None] * 9, streams=2)
-        shuffled = ids(order_streams(given, "shuffle:1"))
+        shuffled = ids(streams_of(given, "shuffle:1"))
         assert [one[1] for one in shuffled["s0"]] != [one[1] for one in shuffled["s1"]]
-        alone = ids(order_streams(given[9:], "shuffle:1"))
+        alone = ids(streams_of(given[9:], "shuffle:1"))
         assert alone["s1"] == shuffled["s1"]
 
     @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ class TestOrders:
         self, order, expected
     ):
         given = items(1.0, 0.0, None, 0.0, 1.0, streams=1)
-        assert ids(order_streams(given, order))["s0"] == expected
+        assert ids(streams_of(given, order))["s0"] == expected
 
     def test_runs_that_need_a_difficulty_are_skipped_with_the_reason(self):
         found = plan(order=("native", "easy-hard"))

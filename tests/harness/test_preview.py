@@ -77,7 +77,7 @@ def previewed_and_sent(server, root, plan):
     store.prepare()
     (outcome,) = asyncio.run(LocalExecutor(store, Silent()).execute(plan))
     assert outcome.good
-    assert shown.sample_id == plan.runs[0].streams[0][1][0].sample_id
+    assert shown.sample_id == plan.runs[0].streams[0].items[0].sample_id
     return "\n".join(message.content for message in shown.messages), server.prompts[asked]
 
 

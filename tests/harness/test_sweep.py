@@ -127,15 +127,15 @@ def test_seeds_of_a_file_may_be_numbers_or_lists(written, given_seeds, expected)
 
 def test_orders_are_checked_and_equal_ones_count_once():
     sweep = Sweep(task="t", order=("native", "shuffle:12", "easy-hard", "hard-easy", "native"))
-    assert sweep.orders() == ("native", "shuffle:12", "easy-hard", "hard-easy")
+    assert sweep.chosen_orders() == ("native", "shuffle:12", "easy-hard", "hard-easy")
 
 
 @pytest.mark.parametrize(
     "order", ["", "shuffle", "shuffle:", "shuffle:x", "shuffle:-1", "shuffle:01", "random"]
 )
 def test_an_unknown_order_lists_the_orders(order):
-    with pytest.raises(UsageError, match=r"use native, shuffle:SEED.*easy-hard or hard-easy"):
-        Sweep(task="t", order=(order,)).orders()
+    with pytest.raises(UsageError, match=r"use native, shuffle:SEED.*easy-hard, hard-easy"):
+        Sweep(task="t", order=(order,)).chosen_orders()
 
 
 @pytest.mark.parametrize("name", ["method", "model", "order", "base_url"])

@@ -94,6 +94,17 @@ class Dumps:
         if self.needed and self._newest(step) is None:
             await self._write(step)
 
+    def adopt(self, dump: Path) -> None:
+        """Take another run's final dump as the state before the first item."""
+        if self.needed:
+            shutil.copytree(dump, _place(self._folder, -1), dirs_exist_ok=True)
+
+    async def finish(self, step: int) -> None:
+        """Secure the final state, which other runs may begin with."""
+        if self.needed and self._newest(step) != step:
+            await self._write(step)
+            self.committed(step)
+
     async def commit(self, step: int, lesson: Lesson | None) -> None:
         """Secure a state before its item is committed.
 

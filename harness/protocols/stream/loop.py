@@ -9,9 +9,10 @@ with its answered calls replayed.
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import (
@@ -28,6 +29,7 @@ from harness.models.client import StreamClient
 from harness.protocols.stream import checks
 from harness.protocols.stream.dumps import Dumps, Lesson, blamed
 from harness.protocols.stream.method import Agent, Memory, Play
+from harness.protocols.stream.probes import Frozen, Probes, checkpoint_name
 from harness.protocols.stream.record import Committed, Outcome, Played, sample_record
 from harness.protocols.stream.settings import FeedbackLevel, StreamSettings
 from harness.protocols.stream.task import StreamTask
@@ -40,7 +42,23 @@ from harness.protocols.stream.types import (
     Score,
 )
 from harness.protocols.stream.world import World
-from harness.results.schema import SampleRecord, Status
+from harness.results.schema import SampleRecord, Status, sample_key
+
+
+@dataclass(frozen=True)
+class Turnout:
+    """One time that an item is played."""
+
+    item: Item
+    step: int
+    """Items that the memory has behind it."""
+    checkpoint: str = ""
+    """Name of the state that a probe asks; empty of an item of the stream."""
+
+    @property
+    def key(self) -> str:
+        """What tells it from the other samples of the run."""
+        return sample_key(self.item.sample_id, self.item.repeat, self.checkpoint)
 
 
 @dataclass
@@ -54,12 +72,21 @@ class Lane:
     memory: Memory
     client: StreamClient
     answered: Mapping[str, Sequence[Mapping[str, Any]]]
-    """Journalled calls of unfinished items, by sample id."""
+    """Journalled calls of unfinished samples, by their key."""
     attempts: Mapping[str, int]
-    """How often a sample was tried before."""
+    """How often a sample was tried before, by its key."""
     commit: Callable[[SampleRecord], None]
     dumps: Dumps
     """States of a memory that its entries cannot rebuild."""
+    probes: Probes = field(default_factory=Probes)
+    finished: Container[str] = ()
+    """Keys of the samples that need not be played again."""
+    behind: int = 0
+    """Items of the stream that were played before."""
+    length: int = 1
+    """Items of the whole stream."""
+    offset: int = 0
+    """Steps that the memory has behind it from another run."""
 
     async def play(self) -> None:
         """Play what remains; see `run_lane`."""
@@ -80,20 +107,39 @@ async def run_lane(lane: Lane) -> None:
             committed = Committed.of(memory)
         if lane.items:
             await lane.dumps.begin(lane.items[0][0] - 1)
+        if not await _probe(lane, lane.behind, committed):
+            return
         for step, item in lane.items:
-            lane.client.begin(item.sample_id, lane.answered.get(item.sample_id, ()))
-            played = Played()
-            record, committed = await _play_item(lane, step, item, committed, played)
+            turnout, played = Turnout(item, step), Played()
+            record, committed = await _play_item(lane, turnout, committed, played)
             if record.status is not Status.ERROR:
                 await lane.dumps.commit(step, played.lesson)
             lane.commit(record)
             if record.status is not Status.ERROR:
                 lane.dumps.committed(step)
-            elif memory.stateful:
+                if await _probe(lane, step + 1, committed):
+                    continue
+            if memory.stateful:
                 return
+        if memory.stateful and lane.items:
+            await lane.dumps.finish(lane.items[-1][0])
     finally:
         with blamed(memory):
             await call_hook(memory.close)
+
+
+async def _probe(lane: Lane, state: int, committed: Committed) -> bool:
+    """Ask what is asked at a state; returns whether all of it was answered."""
+    checkpoint = checkpoint_name(state)
+    for item in lane.probes.at(state):
+        turnout = Turnout(item, state, checkpoint)
+        if turnout.key in lane.finished:
+            continue
+        record, _ = await _play_item(lane, turnout, committed, Played())
+        lane.commit(record)
+        if record.status is Status.ERROR:
+            return False
+    return True
 
 
 async def restore_memory(
@@ -116,16 +162,20 @@ async def restore_memory(
 
 
 async def _play_item(
-    lane: Lane, step: int, item: Item, committed: Committed, played: Played
+    lane: Lane, turnout: Turnout, committed: Committed, played: Played
 ) -> tuple[SampleRecord, Committed]:
     """Play one item; returns its record, whatever happened, and the memory after it."""
+    item, step, key = turnout.item, turnout.step, turnout.key
+    lane.client.begin(key, lane.answered.get(key, ()))
     started = time.perf_counter()
     status, problem = Status.OK, None
     try:
-        await _play_and_learn(lane, step, item, played, committed)
+        await _play_and_learn(lane, turnout, played, committed)
         played.after = Committed.of(lane.memory, committed)
+        if turnout.checkpoint and played.after.fingerprint != committed.fingerprint:
+            raise MethodError("search or synthesize changed the memory, which they must not")
         if lane.dumps.keeps_lessons:
-            played.lesson = _lesson(item, step, played, committed)
+            played.lesson = _lesson(turnout, played, committed)
     except (StorageError, CeilingReached):
         raise
     except InfrastructureError as error:
@@ -154,7 +204,8 @@ async def _play_item(
         problem=problem,
         who=f"{type(lane.agent).__name__} with {type(lane.memory).__name__}",
         elapsed_s=time.perf_counter() - started,
-        attempt=1 + lane.attempts.get(item.sample_id, 0),
+        attempt=1 + lane.attempts.get(key, 0),
+        checkpoint=turnout.checkpoint,
         calls=lane.client.calls,
         before=committed,
     )
@@ -162,13 +213,15 @@ async def _play_item(
 
 
 async def _play_and_learn(
-    lane: Lane, step: int, item: Item, played: Played, committed: Committed
+    lane: Lane, turnout: Turnout, played: Played, committed: Committed
 ) -> None:
+    item, step, settings = turnout.item, turnout.step, lane.task.options
+    frozen = bool(turnout.checkpoint) or settings.frozen
     world = played.world = World(lane.task, item)
     try:
         brief, first = await world.start()
         played.brief = brief
-        query = Query(item.sample_id, step, brief.goal)
+        query = Query(item.sample_id, lane.offset + step, brief.goal)
         began = time.perf_counter()
         played.retrieval = checks.retrieval(await call_hook(lane.memory.search, query))
         played.context = checks.context(
@@ -179,16 +232,24 @@ async def _play_and_learn(
             checks.known_ids(played.context.items, committed.entries, "synthesize")
         played.seconds[Phase.RETRIEVE] = time.perf_counter() - began
         play = played.play = Play(brief, first, world.step)
-        report = await call_hook(lane.agent.act, play, played.context, lane.client, lane.memory)
+        memory: Any = Frozen(lane.memory) if frozen else lane.memory
+        report = await call_hook(lane.agent.act, play, played.context, lane.client, memory)
         _raise_hidden(lane.client, world)
         played.report = checks.report(report)
         if not play.turns:
             raise MethodError("the agent ended without an action")
         score = played.score = await world.score()
-        unaided = lane.memory.unaided
-        told = played.told = Feedback() if unaided else granted(lane.task.options, score)
+        played.notes = checks.notes(lane.memory.notes(), "notes")
+        if frozen:
+            return
+        if not lane.memory.unaided:
+            played.wrong = is_wrong(settings, item, step / lane.length) if settings.flip else None
+            told = granted(settings, score, wrong=bool(played.wrong))
+        else:
+            told = Feedback()
+        played.told = told
         if told is not None:
-            experience = played.experience = _experience(item, step, played, told)
+            experience = played.experience = _experience(item, lane.offset + step, played, told)
             played.begun = lane.client.begun
             began = time.perf_counter()
             await call_hook(lane.memory.evolve, experience)
@@ -199,13 +260,13 @@ async def _play_and_learn(
         world.close()
 
 
-def _lesson(item: Item, step: int, played: Played, before: Committed) -> Lesson | None:
+def _lesson(turnout: Turnout, played: Played, before: Committed) -> Lesson | None:
     """What an item did to a memory that learns it again after a kill; None if nothing."""
     held = played.after.entries if played.after else before.entries
     removed = [one for one in played.report.pruned if one in before.entries and one not in held]
     if played.experience is None and not removed:
         return None
-    return Lesson(item.sample_id, step, played.experience, tuple(removed), played.begun)
+    return Lesson(turnout.key, turnout.step, played.experience, tuple(removed), played.begun)
 
 
 def _raise_hidden(client: StreamClient, world: World) -> None:
@@ -215,14 +276,35 @@ def _raise_hidden(client: StreamClient, world: World) -> None:
             raise hidden
 
 
-def granted(settings: StreamSettings, score: Score) -> Feedback | None:
-    """What a memory is told of an outcome; None where it is not offered the item."""
-    if not settings.store.admits(score.success):
+def is_wrong(settings: StreamSettings, item: Item, part: float) -> bool:
+    """Whether the feedback on an item is turned around: of the same items for every method.
+
+    Args:
+        settings: of the stream.
+        item: the item.
+        part: of the stream that lies behind, in [0, 1).
+    """
+    drawn = random.Random(f"flip/{item.sample_id}").random()
+    return drawn < settings.flip and part < settings.flip_until
+
+
+def granted(settings: StreamSettings, score: Score, *, wrong: bool = False) -> Feedback | None:
+    """What a memory is told of an outcome; None where it is not offered the item.
+
+    Args:
+        settings: of the stream.
+        score: the outcome.
+        wrong: turn it around.
+    """
+    success, value = score.success, score.value
+    if wrong:
+        success, value = not success, 1.0 - value
+    if not settings.store.admits(success):
         return None
     level = settings.feedback
     return Feedback(
-        correct=None if level is FeedbackLevel.NONE else score.success,
-        score=score.value if level in (FeedbackLevel.SCORE, FeedbackLevel.GOLD) else None,
+        correct=None if level is FeedbackLevel.NONE else success,
+        score=value if level in (FeedbackLevel.SCORE, FeedbackLevel.GOLD) else None,
         gold=score.gold if level is FeedbackLevel.GOLD else None,
     )
 

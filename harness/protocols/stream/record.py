@@ -58,6 +58,8 @@ class Played:
     """What has to be learned again after a kill."""
     notes: Mapping[str, float] = field(default_factory=dict[str, float])
     """What the memory counted, once the item was learned."""
+    wrong: bool | None = None
+    """Whether it was told the opposite of what is true; None where that never happens."""
     told: Feedback | None = None
     """What the memory was told of the outcome; None where it was told nothing."""
     after: Committed | None = None
@@ -85,6 +87,8 @@ class Outcome:
     attempt: int
     calls: Sequence[CallRecord]
     before: Committed
+    checkpoint: str = ""
+    """Name of the state that was probed; empty of an item of the stream."""
 
 
 def sample_record(item: Item, step: int, played: Played, outcome: Outcome) -> SampleRecord:
@@ -100,6 +104,8 @@ def sample_record(item: Item, step: int, played: Played, outcome: Outcome) -> Sa
         score=_score(played, status),
         metrics=_metrics(played, outcome),
         attempt=outcome.attempt,
+        repeat=item.repeat,
+        checkpoint=outcome.checkpoint,
         error_type=type(problem).__name__ if problem else "",
         error=_reason(problem, outcome.who),
         input_tokens=sum(call.response.input_tokens for call in calls),
@@ -117,7 +123,7 @@ def sample_record(item: Item, step: int, played: Played, outcome: Outcome) -> Sa
             "feedback": dict(vars(played.told)) if played.told else None,
             "world_hash": played.world.shown_hash if played.world else "",
         },
-        memory=_memory(played, outcome),
+        memory={} if outcome.checkpoint else _memory(played, outcome),
     )
 
 
@@ -131,7 +137,7 @@ def item_fields(item: Item) -> dict[str, Any]:
 
 
 _OF_THE_METHOD = {"invalid_outputs"} | {
-    *("retrieved", "pruned", "similarity", "steps", "invalid_actions")
+    *("retrieved", "pruned", "similarity", "steps", "invalid_actions", "feedback_wrong")
 }
 _OF_THE_METHOD_TOO = ("input_tokens_", "output_tokens_", "seconds_", "agent_", "memory_")
 
@@ -187,6 +193,8 @@ def _metrics(played: Played, outcome: Outcome) -> dict[str, float]:
     similarities = [hit.score for hit in played.context.items if hit.score == hit.score]
     if similarities:
         metrics["similarity"] = sum(similarities) / len(similarities)
+    if played.wrong is not None:
+        metrics["feedback_wrong"] = float(played.wrong)
     metrics.update(_usage(played, outcome.calls))
     metrics.update((f"agent_{name}", value) for name, value in played.report.notes.items())
     if outcome.status is Status.FAILED:

@@ -28,6 +28,8 @@ class Item:
     """Family, level or category, for break-downs."""
     difficulty: float | None = None
     """Larger is harder; None where the task does not know."""
+    repeat: int = 0
+    """How often the stream had it before; more than 0 only in the order ``repeated``."""
 
 
 @dataclass(frozen=True)

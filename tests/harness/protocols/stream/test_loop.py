@@ -17,7 +17,7 @@ from harness.models.base import ModelIdentity, ModelKind, ModelRequest
 from harness.models.chat import ChatModel, ChatResponse, Message, Sampling
 from harness.models.embedders import Bm25
 from harness.options import NoOptions
-from harness.plan import Plan, StreamRun, order_streams
+from harness.plan import Plan, StreamRun
 from harness.protocols.stream import (
     Agent,
     AgentReport,
@@ -40,6 +40,7 @@ from harness.registry import About
 from harness.results.schema import RunStatus
 from harness.results.store import ResultsStore
 from harness.spec import RunSpec
+from harness.streaming.orders import streams_of
 from harness.sweep import Sweep
 
 ABOUT = About("for a test", "tests")
@@ -164,7 +165,7 @@ def play(tmp_path):
             embedder="bm25",
             sampling=Sampling().given(),
         )
-        run = StreamRun(spec, task, method, order_streams(task.items(0), "native"))
+        run = StreamRun(spec, task, method, streams_of(task.items(0), "native"))
         store, quiet, model = ResultsStore(tmp_path), Quiet(), model or Model()
         store.prepare()
 
