@@ -183,6 +183,10 @@ def _expand_streams(task: StreamTask, sweep: Sweep, opener: ModelOpener) -> Plan
     sampling = options.build(
         Sampling, {**task.sampling_defaults(), **sweep.sampling}, "sampling (-M)"
     )
+    if sweep.cache and task.confidential:
+        raise UsageError(
+            f"--cache would keep texts of '{task.subset}', which may not be kept; leave it out."
+        )
     seeds = sweep.sample_seeds()
     if sampling.greedy and len(seeds) > 1:
         raise UsageError(

@@ -31,7 +31,7 @@ from harness.protocols.stream.task import StreamTask
 from harness.protocols.stream.types import Item, Score
 from harness.protocols.stream.world import World
 from harness.results import provenance
-from harness.results.schema import SCHEMA_VERSION, RunStatus, SampleRecord, Status
+from harness.results.schema import SCHEMA_VERSION, RunStatus, SampleRecord, Status, sample_key
 from harness.results.store import Attempt, ResultsStore, Rows, RunSummary
 from harness.results.streamed import stored_rows
 from harness.results.totals import Totals
@@ -87,6 +87,11 @@ def rescore(store: ResultsStore, wanted: str, progress: Progress) -> Rescored:
     spec = store.artifacts(found.run_id) / "spec.yaml"
     planned = _planned(spec, row)
     options = planned.task.options
+    if planned.task.confidential:
+        raise UsageError(
+            f"run {found.run_id} keeps no texts of '{planned.task.subset}', as its authors ask, so "
+            "that nothing is there to score again; run its command again with --fresh."
+        )
     if options.checkpoints or options.flip or options.memory_from or options.frozen:
         raise UsageError(
             f"run {found.run_id} probes, misleads or inherits memories, which cannot be followed "
@@ -176,7 +181,7 @@ class _Work:
         self._stateful = run.method.right.type.stateful
         self._told_otherwise = list[str]()
         self._items = {
-            item.sample_id: (step, item)
+            sample_key(item.sample_id, item.repeat): (step, item)
             for stream in run.streams
             for step, item in enumerate(stream.items)
         }
@@ -195,13 +200,15 @@ class _Work:
             status = Status(sample["status"])
             # A failed sample keeps its score, but its memory may have been told of another.
             told = self._stateful and trace["feedback"] is not None
+            score: Score | None = None
             if status is Status.OK or (status is Status.FAILED and told):
                 played = runner.run(self._play(item, trace))
+                score = played.score
                 if self._stateful and not self._told_the_same(trace, played):
                     self._told_otherwise.append(item.sample_id)
                 if status is Status.OK:
                     self._score(sample, trace, played)
-            sample |= item_fields(item)
+            sample |= item_fields(item, score)
             sample["extra"] = json.dumps(sample["extra"])
             record = _record(sample)
             self.totals.add(record)
@@ -219,7 +226,8 @@ class _Work:
             )
 
     def _item(self, sample: Mapping[str, Any]) -> Item:
-        step, item = self._items.get(sample["sample_id"], (-1, None))
+        key = sample_key(sample["sample_id"], sample["repeat"])
+        step, item = self._items.get(key, (-1, None))
         place = (sample["stream_id"], sample["step"], sample["sample_hash"])
         if item is None or place != (item.stream_id, step, item.content_hash):
             self._refuse(f"sample {sample['sample_id']} is another one, or stands elsewhere")
@@ -239,6 +247,8 @@ class _Work:
     def _told_the_same(self, trace: Mapping[str, Any], now: _Played) -> bool:
         """Whether the memory was told what it would be told now: the outcome, and the turns."""
         then = json.loads(trace["feedback"]) if trace["feedback"] else None
+        if then is not None and set(then.values()) == {None}:
+            return now.valid == now.valid_then  # it was told of no outcome
         told = granted(self.run.task.options, now.score)
         if told is None or then is None:
             return told is None and then is None

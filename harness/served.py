@@ -133,12 +133,16 @@ class Execution(ABC):
         def counted() -> Iterator[SampleRecord]:
             for record in self._records():
                 totals.add(record)
-                yield record
+                yield self._shown(record)
 
         self._store.write_tables(self.run_id, self._planned.spec.task, counted())
         row = self._row(totals)
         self._store.commit(row, self._journal)
         return row
+
+    def _shown(self, record: SampleRecord) -> SampleRecord:
+        """A sample as it is published."""
+        return record
 
     def _records(self) -> Iterator[SampleRecord]:
         """Every row so far, in order, one at a time out of the journal."""

@@ -20,6 +20,7 @@ from harness.models.search import (
     VectorRanker,
 )
 from harness.plan import StreamRun
+from harness.protocols.stream.confidential import without_texts
 from harness.protocols.stream.dumps import Dumps, Lesson, blamed
 from harness.protocols.stream.loop import Lane, restore_memory
 from harness.protocols.stream.method import Agent, Memory, MemoryContext
@@ -109,6 +110,9 @@ class StreamExecution(Execution):
             for folder in ("dumps", "workers"):
                 shutil.rmtree(self._store.artifacts(self.run_id) / folder, ignore_errors=True)
         return row
+
+    def _shown(self, record: SampleRecord) -> SampleRecord:
+        return without_texts(record) if self.run.task.confidential else record
 
     async def _lane(self, stream: Stream, dumps: Path, on_sample: OnSample) -> Lane:
         stream_id = stream.id

@@ -33,6 +33,36 @@ def final_choice(text: str, choices: tuple[str, ...]) -> str | None:
     return None
 
 
+def final_letter(text: str, choices: int) -> str | None:
+    """The letter of the chosen option; None if none is named.
+
+    The last announcement decides ("the answer is (C)", "Answer: C", a box); without one, an output
+    that begins with a letter as an option does ("C.", "(C)", "C" alone), and at last the last
+    letter in parentheses. A bare "A" or "I" within a sentence is a word.
+
+    Args:
+        text: the output.
+        choices: how many options there are, from A.
+    """
+    letters = f"[A-{chr(64 + choices)}]"
+    alone = re.fullmatch(rf"[(\[*\s]*({letters})[).\]*\s]*", text.upper())
+    if alone:
+        return alone[1]
+    option = rf"[(\[{{*\s]*({letters})(?![A-Za-z'’])"
+    word = r"(?:[Aa]nswer|ANSWER|[Oo]ption|[Cc]hoice|[Ll]etter)"
+    announced = rf"{word}\**\s*(?:is)?\s*[:=]?\s*{option}"
+    for pattern, last in (
+        (rf"\\boxed\s*\{{\s*(?:\\text\s*\{{)?\s*\(?({letters})\)?\s*\}}", True),
+        (announced, True),
+        (rf"\A{option}\s*(?:[).\]:*]|\Z)", False),
+        (rf"\(({letters})\)", True),
+    ):
+        found = list(re.finditer(pattern, text))
+        if found:
+            return found[-1 if last else 0][1]
+    return None
+
+
 def _parts(text: str) -> list[str]:
     """What follows the last announcement, then the whole text."""
     announced = list(_ANNOUNCED.finditer(text))

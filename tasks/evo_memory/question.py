@@ -18,6 +18,7 @@ class QuestionEpisode(Episode):
         answer_format: what an answer looks like, as a phrase.
         extract: finds the final answer in an output; None where there is none.
         verify: scores an extracted answer.
+        instructions: what stands before the question.
     """
 
     def __init__(
@@ -26,10 +27,11 @@ class QuestionEpisode(Episode):
         answer_format: str,
         extract: Callable[[str], str | None],
         verify: Callable[[str | None], Score],
+        instructions: str = INSTRUCTIONS,
     ) -> None:
         self._brief = Brief(
             goal=question,
-            instructions=INSTRUCTIONS,
+            instructions=instructions,
             answer_format=answer_format,
             single_turn=True,
             max_turns=1,

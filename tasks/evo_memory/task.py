@@ -26,7 +26,19 @@ from harness_tasks.evo_memory.subset import EvoMemoryOptions, Subset
 
 SUBSETS = {
     "reasoning": "harness_tasks.evo_memory.reasoning:Reasoning",
+    "gsm8k": "harness_tasks.evo_memory.questions.gsm8k:GSM8K",
+    "mmlu-pro-economics": "harness_tasks.evo_memory.questions.mmlu_pro:MMLUPro",
+    "mmlu-pro-engineering": "harness_tasks.evo_memory.questions.mmlu_pro:MMLUProEngineering",
+    "mmlu-pro-philosophy": "harness_tasks.evo_memory.questions.mmlu_pro:MMLUProPhilosophy",
+    "gpqa-diamond": "harness_tasks.evo_memory.questions.gpqa:GPQADiamond",
+    "aime-24": "harness_tasks.evo_memory.questions.aime:AIME24",
+    "aime-25": "harness_tasks.evo_memory.questions.aime:AIME25",
+    "toolbench": "harness_tasks.evo_memory.questions.toolbench:ToolBench",
     "babyai": "harness_tasks.evo_memory.babyai.subset:BabyAI",
+    "scienceworld": "harness_tasks.evo_memory.scienceworld.subset:ScienceWorld",
+    "pddl": "harness_tasks.evo_memory.pddl.subset:Pddl",
+    "alfworld": "harness_tasks.evo_memory.alfworld.subset:AlfWorld",
+    "textworld": "harness_tasks.evo_memory.textworld.subset:TextWorld",
 }
 _SUBSET_OPTIONS = frozenset(EvoMemoryOptions.model_fields) - set(StreamSettings.model_fields)
 
@@ -71,6 +83,11 @@ class EvoMemory(StreamTask):
     def subset(self) -> str:
         """The chosen subset."""
         return self.options.subset
+
+    @property
+    def confidential(self) -> bool:
+        """Whether no text of an item may stay in published results."""
+        return self._subset.confidential
 
     def items(self, data_seed: int) -> Sequence[Item]:
         """All items of the subset, those of a stream together."""

@@ -111,7 +111,7 @@ def sample_record(item: Item, step: int, played: Played, outcome: Outcome) -> Sa
         input_tokens=sum(call.response.input_tokens for call in calls),
         output_tokens=sum(call.response.output_tokens for call in calls),
         latency_s=outcome.elapsed_s,
-        **item_fields(item),
+        **item_fields(item, played.score),
         trace={
             "calls": [call.as_json() for call in calls],
             "trajectory": [dict(vars(turn)) for turn in turns],
@@ -127,12 +127,15 @@ def sample_record(item: Item, step: int, played: Played, outcome: Outcome) -> Sa
     )
 
 
-def item_fields(item: Item) -> dict[str, Any]:
-    """What a sample's row says of its item beside what identifies it."""
+def item_fields(item: Item, score: Score | None) -> dict[str, Any]:
+    """What a sample's row says of its item beside what identifies it, and of the answer read."""
+    extra: dict[str, Any] = {} if item.difficulty is None else {"difficulty": item.difficulty}
+    if score is not None and score.answer:
+        extra["answer"] = score.answer
     return {
         "source_id": item.source_id or item.sample_id,
         "group": item.group,
-        "extra": {} if item.difficulty is None else {"difficulty": item.difficulty},
+        "extra": extra,
     }
 
 

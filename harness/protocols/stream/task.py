@@ -57,6 +57,11 @@ class StreamTask(Task):
     def __init__(self, options: StreamSettings) -> None:
         self.options = options
 
+    @property
+    def confidential(self) -> bool:
+        """Whether no text of an item may stay in published results; default: it may."""
+        return False
+
     @abstractmethod
     def items(self, data_seed: int) -> Sequence[Item]:
         """List the items in native order, those of a stream together; cheap and repeatable."""

@@ -78,12 +78,14 @@ class Score:
         success: whether the item counts as solved; decides what the store policy admits.
         metrics: further numbers of the sample, by metric name.
         gold: the right answer in words, for ``feedback=gold`` only.
+        answer: the answer as it was read, such as a letter; empty where none was found.
     """
 
     value: float
     success: bool
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
     gold: str = ""
+    answer: str = ""
 
 
 @dataclass(frozen=True)

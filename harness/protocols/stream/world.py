@@ -123,4 +123,5 @@ def _brief_fields() -> tuple[tuple[str, Any], ...]:
 
 def _plain(score: Score) -> Score:
     metrics = {str(name): float(value) for name, value in score.metrics.items()}
-    return Score(float(score.value), bool(score.success), metrics, str(score.gold))
+    gold, answer = str(score.gold), str(score.answer)
+    return Score(float(score.value), bool(score.success), metrics, gold, answer)

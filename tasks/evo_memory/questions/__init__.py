@@ -1,0 +1,1 @@
+"""Single-turn subsets: published questions, one module each; `bank` is what they share."""
