@@ -281,6 +281,7 @@ class LocalExecutor:
             first_problem.insert(0, str(error))
         finally:
             self._progress.end(run_id)
+            await execution.close()
         row = execution.publish()
         return RunOutcome.of_row(run, row, "; ".join([*stopped[:1], *first_problem[:1]]))
 

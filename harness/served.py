@@ -122,6 +122,9 @@ class Execution(ABC):
             raise TypeError(f"run {self.run_id} was planned without a model and asks one")
         return self._engine.gate
 
+    async def close(self) -> None:  # noqa: B027 - most executions hold nothing
+        """Release what the lanes shared; called when all of them have ended."""
+
     @abstractmethod
     def lanes(self, on_sample: OnSample) -> AsyncGenerator[Playable]:
         """Build the lanes that remain, each when it is asked for."""

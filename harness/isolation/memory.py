@@ -22,6 +22,8 @@ from typing import Any, ClassVar
 
 from harness.errors import HarnessError, MethodError, PromptTooLong
 from harness.isolation.channel import Channel, TooLarge
+from harness.isolation.endpoint import Route
+from harness.models.chat import Phase
 from harness.models.search import Ranker
 from harness.options import Options
 from harness.protocols.stream.method import Memory, MemoryContext
@@ -36,6 +38,7 @@ from harness.protocols.stream.types import (
 )
 
 _LAST_WORDS = 300
+_READS = ("search", "synthesize")
 
 
 def isolated(kind: type[Memory]) -> type[IsolatedMemory]:
@@ -53,16 +56,23 @@ class IsolatedMemory(Memory):
         options: of that part.
         context: what it is given; `folder` is where it may write.
         ranker: makes a ranker for each worker.
+        route: the stream's way to the model over HTTP, where the memory needs one.
     """
 
     about: ClassVar[Any]
 
     def __init__(
-        self, method: str, options: Options, context: MemoryContext, ranker: Callable[[], Ranker]
+        self,
+        method: str,
+        options: Options,
+        context: MemoryContext,
+        ranker: Callable[[], Ranker],
+        route: Route | None = None,
     ) -> None:
         super().__init__(options, context)
         self._method = method
         self._new_ranker = ranker
+        self._route = route
         self._ranker = ranker()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
@@ -195,19 +205,22 @@ class IsolatedMemory(Memory):
         channel = self._channel
         if channel is None:
             raise EOFError
+        if self._route is not None:
+            self._route.phase = Phase.RETRIEVE if hook in _READS else Phase.EVOLVE
         await channel.send(("call", hook, arguments))
         left = self.context.settings.memory_timeout
         serving = set[asyncio.Task[None]]()
         receiving = asyncio.ensure_future(channel.receive())
         try:
             while True:
-                began, idle = time.monotonic(), not serving
+                began, lent, idle = time.monotonic(), self._lent_s(), not serving
                 done, _ = await asyncio.wait(
                     {receiving, *serving},
                     timeout=left if idle else None,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-                left -= time.monotonic() - began if idle else 0.0
+                own = time.monotonic() - began - (self._lent_s() - lent)
+                left -= own if idle else 0.0
                 for one in done & serving:
                     one.result()
                 serving -= done
@@ -250,6 +263,10 @@ class IsolatedMemory(Memory):
         except Exception as error:  # noqa: BLE001 - the memory asked for something odd
             fault, value = "MethodError", f"{what} raised {type(error).__name__}: {error}"
         await channel.send(("answer", number, fault, value))
+
+    def _lent_s(self) -> float:
+        """Seconds that the model took, as far as it was asked over HTTP."""
+        return 0.0 if self._route is None else self._route.lent_s()
 
     def _hidden(self) -> Exception | None:
         """What failed behind the model, whatever the memory made of it."""

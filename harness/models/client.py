@@ -22,6 +22,7 @@ from harness.errors import (
     InfrastructureError,
     MethodError,
 )
+from harness.models.base import Ability
 from harness.models.cache import ResponseCache
 from harness.models.ceilings import Ceilings, Price
 from harness.models.chat import (
@@ -114,6 +115,11 @@ class Gate:
         self._ceilings = ceilings or Ceilings()
         self._cache = cache
 
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """What the model can do beyond answering."""
+        return type(self._model).abilities
+
     async def chat(self, request: ChatRequest) -> ChatResponse:
         """Answer a request when there is room.
 
@@ -176,6 +182,11 @@ class StreamClient:
         self.calls: list[CallRecord] = []
         self.failure: InfrastructureError | CeilingReached | None = None
         """Set when a call failed, so that a method that swallows exceptions hides nothing."""
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """What the model can do beyond answering."""
+        return self._gate.abilities
 
     @property
     def begun(self) -> int:

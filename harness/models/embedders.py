@@ -37,6 +37,10 @@ class RankingModel(Model):
     def ranker(self) -> Ranker:
         """A ranker for one stream."""
 
+    def embedder(self) -> Embedder | None:
+        """What turns texts into vectors; None where nothing does."""
+        return self.bought()
+
     def bought(self) -> Embedder | None:
         """The embedder, where its answers cost requests: a run then journals its vectors."""
         return None
@@ -94,6 +98,10 @@ class SentenceEncoder(RankingModel):
     def ranker(self) -> Ranker:
         """A ranker for one stream; streams share the encoder and its cache of vectors."""
         return VectorRanker(self)
+
+    def embedder(self) -> Embedder | None:
+        """The encoder itself."""
+        return self
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts as rows of length 1, shape (texts, dimensions); each text once."""

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import MethodError
 from harness.hooks import call_hook
+from harness.isolation.endpoint import Endpoint, Route
 from harness.isolation.memory import isolated
 from harness.models.client import StreamClient
 from harness.models.search import (
+    Embedder,
     NoRanker,
     Ranker,
     RecordedEmbedder,
@@ -59,6 +61,7 @@ class StreamExecution(Execution):
         super().__init__(run, attempt, store, sweep, engine)
         self.run = run
         self._source = source_of(store, run)
+        self._endpoint: Endpoint | None = None
 
     async def lanes(self, on_sample: OnSample) -> AsyncGenerator[Lane]:
         """Build the lanes that remain: one for each stream, or each item if no memory links them.
@@ -127,6 +130,7 @@ class StreamExecution(Execution):
             f"{self.run_id}/{stream_id}" if stateful else "",
         )
         data_seed = run.spec.data_seed
+        route, endpoint = await self._endpoint_of(client)
         context = MemoryContext(
             settings=settings,
             ask=client,
@@ -136,9 +140,9 @@ class StreamExecution(Execution):
             seed_text=seed_text,
             demonstrations=lambda count: run.task.demonstrations(count, data_seed),
             folder=self._store.artifacts(self.run_id) / "workers" / safe_name(stream_id),
+            endpoint=endpoint,
         )
-
-        agent, memory = _construct(run, context, self._ranker)
+        agent, memory = _construct(run, context, self._ranker, route)
         with blamed(memory):
             await call_hook(memory.open)
         return Lane(
@@ -155,15 +159,37 @@ class StreamExecution(Execution):
             length=len(stream.items),
         )
 
-    def _ranker(self) -> Ranker:
-        """A ranker for a stream, which remembers vectors that had to be bought."""
+    async def close(self) -> None:
+        """Stop serving memories over HTTP."""
+        if self._endpoint is not None:
+            await self._endpoint.close()
+            self._endpoint = None
+
+    async def _endpoint_of(self, client: StreamClient) -> tuple[Route | None, str]:
+        """A stream's way to the model over HTTP, where its memory needs one."""
+        if not self.run.method.right.type.needs_endpoint:
+            return None, ""
+        if self._endpoint is None:
+            self._endpoint = Endpoint()
+            await self._endpoint.start()
         ranking = self._engine.ranking
+        embedder = None if ranking is None else self._bought() or ranking.embedder()
+        route = Route(client, embedder)
+        return route, self._endpoint.open(route)
+
+    def _bought(self) -> Embedder | None:
+        """The embedder whose vectors had to be bought and are remembered, if it is such a one."""
+        bought = self._engine.ranking.bought() if self._engine.ranking else None
+        if bought is None:
+            return None
+        return RecordedEmbedder(bought, self._past.vectors, self._record_vector)
+
+    def _ranker(self) -> Ranker:
+        """A ranker for a stream."""
+        ranking, bought = self._engine.ranking, self._bought()
         if ranking is None:
             return NoRanker()
-        embedder = ranking.bought()
-        if embedder is None:
-            return ranking.ranker()
-        return VectorRanker(RecordedEmbedder(embedder, self._past.vectors, self._record_vector))
+        return ranking.ranker() if bought is None else VectorRanker(bought)
 
     def _record_vector(self, text: str, vector: NDArray[np.float32]) -> None:
         self._journal.append(vector_record(text, vector))
@@ -224,7 +250,7 @@ def _key(item: Item) -> str:
 
 
 def _construct(
-    run: StreamRun, context: MemoryContext, ranker: Callable[[], Ranker]
+    run: StreamRun, context: MemoryContext, ranker: Callable[[], Ranker], route: Route | None
 ) -> tuple[Agent, Memory]:
     """Make a lane's agent and memory.
 
@@ -236,7 +262,7 @@ def _construct(
         agent = left.type(left.options)
         if right.type.isolated or context.settings.isolate:
             kind = isolated(right.type)
-            return agent, kind(run.method.canonical(), right.options, context, ranker)
+            return agent, kind(run.method.canonical(), right.options, context, ranker, route)
         return agent, right.type(right.options, context)
     except Exception as error:
         raise MethodError(
