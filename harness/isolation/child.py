@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness import errors
 from harness.errors import HarnessError, MethodError
@@ -30,6 +30,10 @@ from harness.protocols.stream import checks
 from harness.protocols.stream.method import Memory, MemoryContext
 from harness.protocols.stream.settings import StreamSettings, TieBreak
 from harness.protocols.stream.types import Delta, Entry, Experience
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Answer = TypeVar("Answer")
 
@@ -136,9 +140,9 @@ class RemoteRanker(Ranker):
         """Put texts into slots."""
         await self._peer.ask("rank_write", list(slots), list(texts))
 
-    async def scores(self, query: str, slots: Sequence[int]) -> Sequence[float]:
+    async def scores(self, query: str, slots: NDArray[np.int64]) -> Sequence[float]:
         """Similarity of the query to the texts in these slots."""
-        return await self._peer.ask("rank_scores", query, list(slots))
+        return await self._peer.ask("rank_scores", query, slots.tolist())
 
     def drop(self, slots: Sequence[int]) -> None:
         """Forget the texts in these slots."""

@@ -248,7 +248,7 @@ class IsolatedMemory(Memory):
             "complete": context.ask.complete,
             "loglikelihood": context.ask.loglikelihood,
             "rank_write": self._ranker.write,
-            "rank_scores": self._ranker.scores,
+            "rank_scores": self._rank,
             "rank_drop": self._ranker.drop,
             "demonstrations": context.demonstrations,
         }
@@ -256,13 +256,17 @@ class IsolatedMemory(Memory):
         try:
             asked = known[what](*arguments, **named)
             value = await asked if asyncio.iscoroutine(asked) else asked
-            if what == "rank_scores":
-                value = [float(one) for one in value]
         except HarnessError as error:
             fault, value = type(error).__name__, str(error)
         except Exception as error:  # noqa: BLE001 - the memory asked for something odd
             fault, value = "MethodError", f"{what} raised {type(error).__name__}: {error}"
         await channel.send(("answer", number, fault, value))
+
+    async def _rank(self, query: str, slots: Sequence[int]) -> list[float]:
+        import numpy as np
+
+        found = await self._ranker.scores(query, np.array(slots, dtype=np.int64))
+        return [float(one) for one in found]
 
     def _lent_s(self) -> float:
         """Seconds that the model took, as far as it was asked over HTTP."""

@@ -51,7 +51,7 @@ class Ranker(ABC):
         """Put texts into slots, which may be new (the next ones) or in use."""
 
     @abstractmethod
-    async def scores(self, query: str, slots: Sequence[int]) -> Sequence[float]:
+    async def scores(self, query: str, slots: NDArray[np.int64]) -> Sequence[float]:
         """Similarity of the query to the texts in these slots, larger is nearer."""
 
     def drop(self, slots: Sequence[int]) -> None:  # noqa: B027 - unused rows of a matrix do no harm
@@ -112,7 +112,7 @@ class VectorRanker(Ranker):
         matrix[list(slots)] = vectors
         self._rows = needed
 
-    async def scores(self, query: str, slots: Sequence[int]) -> Sequence[float]:
+    async def scores(self, query: str, slots: NDArray[np.int64]) -> Sequence[float]:
         """Dot products of unit vectors."""
         import numpy as np
 
@@ -122,7 +122,7 @@ class VectorRanker(Ranker):
         # Not `@`: BLAS sums a row in an order that depends on how many rows there are, so a
         # restored index would differ from one that grew in the last bits of its scores.
         products = np.einsum("ij,j->i", self._matrix[: self._rows], vector)
-        return products[list(slots)].tolist()
+        return products[slots]
 
 
 class Bm25Ranker(Ranker):
@@ -152,7 +152,7 @@ class Bm25Ranker(Ranker):
         for slot in slots:
             self._documents.subtract(self._terms.pop(slot, Counter[str]()).keys())
 
-    async def scores(self, query: str, slots: Sequence[int]) -> Sequence[float]:
+    async def scores(self, query: str, slots: NDArray[np.int64]) -> Sequence[float]:
         """BM25 of each text for the query's terms."""
         wanted = _WORD.findall(query.lower())
         total = len(self._terms)
@@ -170,7 +170,7 @@ class Bm25Ranker(Ranker):
                 idf[term] * terms[term] * (self.k1 + 1) / (terms[term] + norm) for term in wanted
             )
 
-        return [score(self._terms[slot]) for slot in slots]
+        return [score(self._terms[slot]) for slot in slots.tolist()]
 
 
 class NoRanker(Ranker):
@@ -183,7 +183,7 @@ class NoRanker(Ranker):
             "the memory asked for similarities but declares needs_similarity = False; set it True"
         )
 
-    async def scores(self, query: str, slots: Sequence[int]) -> Sequence[float]:
+    async def scores(self, query: str, slots: NDArray[np.int64]) -> Sequence[float]:
         """Refuse."""
         del query, slots
         raise MethodError("no embedder was started")
@@ -198,6 +198,11 @@ class SimilaritySearch:
         self._slots: dict[str, int] = {}
         self._free: list[int] = []
         self._written: dict[str, Keyed] = {}
+        self._ids: list[str] = []
+        """Entries as they stood at the last search, and their slots."""
+        self._in_order: NDArray[np.int64] | None = None
+        self._freed = False
+        """Whether slots were freed since, so that they may belong to others now."""
 
     async def nearest(
         self, entries: Mapping[str, Keyed], query: str, k: int
@@ -208,35 +213,52 @@ class SimilaritySearch:
             At most `k` pairs (id, score), best first; no threshold, so that a similarity of zero
             is still returned when there are fewer than `k` better ones.
         """
+        import numpy as np
+
         if not entries or k <= 0:
             return []
         await self._follow(entries)
+        slots = self._placed(entries)
+        scores = np.asarray(await self._ranker.scores(query, slots), dtype=np.float64)
+        rounded = np.round(scores, _TIE_DECIMALS)
+        k = min(k, len(scores))
+        # Only those that reach the k-th best score are sorted; ties of it are among them.
+        least = np.partition(rounded, len(rounded) - k)[len(rounded) - k]
+        (places,) = np.nonzero(rounded >= least)
+        ages = places if self._older_first else -places
+        best = places[np.lexsort((ages, -rounded[places]))[:k]]
+        return [(self._ids[place], float(scores[place])) for place in best.tolist()]
+
+    def _placed(self, entries: Mapping[str, Keyed]) -> NDArray[np.int64]:
+        """The slots of entries in their order; found anew only where the order changed."""
+        import numpy as np
+
         ids = list(entries)
-        scores = await self._ranker.scores(query, [self._slots[one] for one in ids])
-        ages = range(len(ids)) if self._older_first else range(len(ids), 0, -1)
-        ranked = sorted(
-            zip(scores, ages, ids, strict=True),
-            key=lambda row: (-round(row[0], _TIE_DECIMALS), row[1]),
-        )
-        return [(one, float(score)) for score, _, one in ranked[:k]]
+        known = len(self._ids)
+        slots = self._in_order
+        if slots is None or self._freed or ids[:known] != self._ids:
+            known, self._freed, slots = 0, False, np.empty(0, dtype=np.int64)
+        if known < len(ids):
+            fresh = np.array([self._slots[one] for one in ids[known:]], dtype=np.int64)
+            slots = np.concatenate([slots, fresh])
+        self._ids, self._in_order = ids, slots
+        return slots
 
     async def _follow(self, entries: Mapping[str, Keyed]) -> None:
         """Bring the ranker up to the entries as they are now."""
-        gone = [one for one in self._written if one not in entries]
-        freed = [self._slots.pop(one) for one in gone]
-        self._ranker.drop(freed)
-        self._free.extend(freed)
-        for one in gone:
-            del self._written[one]
-        changed = list[tuple[str, Keyed]]()
+        written, changed, fresh = self._written, list[tuple[str, Keyed]](), 0
+        known = written.get
         for one, entry in entries.items():
-            known = self._written.get(one)
-            if known is entry:
+            before = known(one)
+            if before is entry:
                 continue
-            if known is None or known.key != entry.key:
+            if before is None or before.key != entry.key:
+                fresh += before is None
                 changed.append((one, entry))
             else:
-                self._written[one] = entry
+                written[one] = entry
+        if len(written) + fresh > len(entries):
+            self._forget([one for one in written if one not in entries])
         if not changed:
             return
         for one, _ in changed:
@@ -244,4 +266,12 @@ class SimilaritySearch:
                 self._slots[one] = self._free.pop() if self._free else len(self._slots)
         slots = [self._slots[one] for one, _ in changed]
         await self._ranker.write(slots, [entry.key for _, entry in changed])
-        self._written.update(changed)
+        written.update(changed)
+
+    def _forget(self, gone: Sequence[str]) -> None:
+        freed = [self._slots.pop(one) for one in gone]
+        self._ranker.drop(freed)
+        self._free.extend(freed)
+        self._freed = True
+        for one in gone:
+            del self._written[one]
