@@ -62,6 +62,23 @@ def experience_text(experience: Experience) -> str:
     return "\n".join(lines)
 
 
+def trajectory_text(experience: Experience) -> str:
+    """A finished item as a model is shown it that learns from it: turn by turn, with the outcome.
+
+    The outcome is what the memory was told of it, which may be nothing.
+    """
+    label = experience.action_label
+    lines = [f"{experience.goal_label}: {experience.goal}"]
+    for turn in experience.turns:
+        if turn.observation:
+            lines.append(f"Observation: {turn.observation}")
+        lines.append(f"{label}: {turn.action}" + ("" if turn.valid else " (refused)"))
+    outcome = str(experience.feedback)
+    if outcome:
+        lines.append(f"Result: {outcome}")
+    return "\n".join(lines)
+
+
 def _experience(context: Context) -> str:
     items = [f"[{number}] {hit.text}" for number, hit in enumerate(context.items, 1)]
     body = "\n\n".join([*items, *([context.text] if context.text else [])])

@@ -17,6 +17,7 @@ from harness.protocols.stream import (
     Experience,
     Hit,
     IndexKey,
+    MemoryContext,
 )
 from harness.protocols.stream.method import within_budget
 from harness_methods.memory.prompts import experience_text
@@ -29,6 +30,24 @@ class RetrievalOptions(Options):
     """Entries shown for an item; none: the stream's k."""
 
 
+def shown_entries(own: int | None, context: MemoryContext) -> int:
+    """How many entries a memory shows for an item: its own number, or the stream's."""
+    return context.settings.k if own is None else own
+
+
+def experience_entry(experience: Experience, context: MemoryContext) -> Entry:
+    """A finished item as one entry, found by what the stream says that entries are found by."""
+    text = experience_text(experience)
+    by_goal = context.settings.index_key is IndexKey.INPUT
+    return Entry(
+        id=f"e{experience.step}",
+        text=text,
+        key=experience.goal if by_goal else text,
+        sample_id=experience.sample_id,
+        step=experience.step,
+    )
+
+
 class ExperienceMemory(EntryMemory):
     """Append one entry for each experience that the store policy admits; never prune by itself."""
 
@@ -37,22 +56,11 @@ class ExperienceMemory(EntryMemory):
     @property
     def k(self) -> int:
         """Entries shown for an item."""
-        own = self.options.k
-        return self.context.settings.k if own is None else own
+        return shown_entries(self.options.k, self.context)
 
     async def evolve(self, experience: Experience) -> None:
         """Store the experience as one entry."""
-        text = experience_text(experience)
-        by_goal = self.context.settings.index_key is IndexKey.INPUT
-        self.put(
-            Entry(
-                id=f"e{experience.step}",
-                text=text,
-                key=experience.goal if by_goal else text,
-                sample_id=experience.sample_id,
-                step=experience.step,
-            )
-        )
+        self.put(experience_entry(experience, self.context))
 
     def hits(self, ids: Iterable[str]) -> tuple[Hit, ...]:
         """Entries as hits without a similarity."""

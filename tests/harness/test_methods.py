@@ -102,7 +102,7 @@ def test_an_option_that_neither_part_of_a_pair_has_gets_the_nearest_name():
 def test_parts_in_the_wrong_place_are_refused_with_what_exists(text):
     reason = refused(text)
     assert "is no agent, its role is memory; write agent+memory" in reason
-    assert "As agent: direct, react, refine; as memory: exprag, exprecent, history, none" in reason
+    assert "As agent: direct, react, refine; as memory: amem, awm, dc-cu, dc-rs, exprag" in reason
 
 
 def test_a_pair_is_no_part_of_a_pair():

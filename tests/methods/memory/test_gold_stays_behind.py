@@ -2,55 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 
+import memories
 import pyarrow.parquet as pq
 import pytest
+from memories import WritingToy, toy_plan
 
-from harness.conformance.toy import CANARY, ToyModel, ToyTask
-from harness.executors import LocalExecutor
-from harness.methods import resolve
-from harness.models.base import ModelKind, ModelRequest
-from harness.models.chat import Sampling
-from harness.models.embedders import Bm25
-from harness.plan import Plan, StreamRun, expand, order_streams
-from harness.protocols.stream import StreamSettings
+from harness.conformance.toy import CANARY
+from harness.plan import expand
 from harness.registry import Kind, registered
 from harness.results.journal import Journal
 from harness.results.schema import RunStatus
-from harness.results.store import ResultsStore
-from harness.spec import RunSpec
 from harness.sweep import Sweep
 from harness_tasks.evo_memory.babyai.environment import BabyAIText
 from harness_tasks.evo_memory.babyai.levels import missions
 from harness_tasks.evo_memory.reasoning import Reasoning
 
+UNAIDED = ("dc-cu", "dc-rs", "awm", "reasoning-bank")
 METHODS = (
     *sorted({one.name for one in registered(Kind.METHOD) if one.protocol == "stream"}),
     "refine:prune_persists=true,rounds=3+exprag",
     "react+history:across=always",
+    *("awm:judge=feedback", "reasoning-bank:judge=feedback", "react+amem", "refine+mem0"),
 )
-
-
-class Silent:
-    def status(self, *_text):
-        return
-
-    begin = advance = end = status
 
 
 def execute(plan, root, monkeypatch):
     """Execute a plan and keep its journals; returns the prompts and all that was written."""
     monkeypatch.setattr(Journal, "delete", Journal.close)
-    model, store = ToyModel(ModelRequest("toy")), ResultsStore(root)
-    store.prepare()
-
-    def opener(_name, _sweep, kind):
-        return model if kind is ModelKind.CHAT else Bm25(ModelRequest("bm25"))
-
-    outcomes = asyncio.run(LocalExecutor(store, Silent(), opener).execute(plan))
+    model = WritingToy()
+    outcomes, _ = memories.execute(plan, root, model)
     assert {one.status for one in outcomes} == {RunStatus.COMPLETE}
     assert all(one.good for one in outcomes)
     return "\n".join(model.prompts), written(root)
@@ -72,28 +55,10 @@ def written(root):
     return found
 
 
-def toy_plan(methods, **settings):
-    task = ToyTask(StreamSettings(**settings))
-    runs = []
-    for method in (resolve(text, "stream") for text in methods):
-        spec = RunSpec(
-            task="toy",
-            task_version="1",
-            subset="toy",
-            task_options=settings,
-            method=method.canonical(),
-            label=method.label,
-            model="toy",
-            embedder="bm25",
-            sampling=Sampling().given(),
-        )
-        runs.append(StreamRun(spec, task, method, order_streams(task.items(0), "native")))
-    return Plan(Sweep(task="toy"), tuple(runs), 4, len(runs))
-
-
 @pytest.mark.parametrize("feedback", ["none", "correctness", "score"])
 def test_no_built_in_method_ever_sees_or_stores_gold(feedback, tmp_path, monkeypatch):
-    plan = toy_plan(METHODS, feedback=feedback, store="all")
+    untold = [one for one in METHODS if feedback != "none" or "judge=feedback" not in one]
+    plan = toy_plan(untold, feedback=feedback, store="all")
     prompts, files = execute(plan, tmp_path, monkeypatch)
     assert "What is the red lamp?" in prompts
     assert "Question: What is the red lamp?" in files["memory"]
@@ -108,6 +73,25 @@ def test_gold_that_is_granted_is_kept_and_shown(tmp_path, monkeypatch):
     assert CANARY in files["memory"]
 
 
+@pytest.mark.parametrize("method", ["mem0", "mem0-additive", "amem", "awm:judge=feedback"])
+def test_gold_that_is_granted_reaches_what_a_memory_writes(method, tmp_path, monkeypatch):
+    plan = toy_plan([method], feedback="gold", store="all")
+    prompts, files = execute(plan, tmp_path, monkeypatch)
+    assert f"the right answer is {CANARY}" in prompts
+    assert CANARY in files["memory"]
+
+
+@pytest.mark.parametrize("method", UNAIDED)
+def test_a_memory_that_learns_unaided_is_not_told_what_the_stream_grants_to_others(
+    method, tmp_path, monkeypatch
+):
+    plan = toy_plan([method], feedback="gold", store="all")
+    prompts, files = execute(plan, tmp_path, monkeypatch)
+    assert "Result:" not in prompts
+    assert CANARY not in prompts
+    assert [kind for kind, text in files.items() if CANARY in text] == []
+
+
 @pytest.mark.parametrize(("feedback", "seen"), [("score", False), ("gold", True)])
 def test_answers_of_the_reasoning_questions_stay_behind(feedback, seen, tmp_path, monkeypatch):
     honest = Reasoning._verify
@@ -117,7 +101,7 @@ def test_answers_of_the_reasoning_questions_stay_behind(feedback, seen, tmp_path
 
     monkeypatch.setattr(Reasoning, "_verify", verify)
     options = {"streams": 2, "items": 4, "feedback": feedback, "store": "all"}
-    methods = ("history", "exprag", "remem", "static", "random")
+    methods = ("history", "exprag", "remem", "static", "random", "amem", "mem0", "react+dc-rs")
     sweep = Sweep(task="evo-memory", method=methods, task_options=options, embedder="bm25")
     prompts, files = execute(expand(sweep), tmp_path, monkeypatch)
     assert (CANARY in prompts) == seen

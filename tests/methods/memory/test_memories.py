@@ -5,94 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from memories import CountVectors, experience, filled, found, ids, opened, shown
 
-from harness.methods import resolve
-from harness.models.base import ModelRequest
-from harness.models.embedders import Bm25
-from harness.models.search import Ranker, SimilaritySearch
-from harness.protocols.stream import (
-    Experience,
-    Feedback,
-    MemoryContext,
-    Query,
-    StreamSettings,
-    TieBreak,
-    Turn,
-)
-
-GOALS = ("red lamp", "old door", "green lamp", "red door")
-
-
-class CountVectors(Ranker):
-    """Cosine of the word counts, the encoder of the reference cases."""
-
-    def __init__(self):
-        self.texts = {}
-
-    async def write(self, slots, texts):
-        self.texts.update(zip(slots, texts, strict=True))
-
-    async def scores(self, query, slots):
-        return [self.cosine(query.split(), self.texts[slot].split()) for slot in slots]
-
-    @staticmethod
-    def cosine(a, b):
-        def dot(x, y):
-            return sum(x.count(word) * y.count(word) for word in set(x) | set(y))
-
-        return dot(a, b) / (dot(a, a) * dot(b, b)) ** 0.5 if a and b else 0.0
-
-
-def demonstrations(count):
-    return [experience(n, f"demo {n}", correct=True) for n in range(count)]
-
-
-def opened(method, *, ranker=None, seed_text="0/0/native/000", **settings):
-    """Open the memory of a method."""
-    stream = StreamSettings(**settings)
-    context = MemoryContext(
-        settings=stream,
-        ask=None,
-        similarity=SimilaritySearch(
-            ranker or Bm25(ModelRequest("bm25")).ranker(),
-            older_first=stream.tie_break is TieBreak.OLDER,
-        ),
-        seed_text=seed_text,
-        demonstrations=demonstrations,
-    )
-    part = resolve(method, "stream").right
-    return part.type(part.options, context)
-
-
-def experience(step, goal, answer="blue", *, correct=True, episode=False):
-    turns = (Turn("seen", "turn left"), Turn("seen", answer)) if episode else (Turn("", answer),)
-    labels = ("Mission", "Action") if episode else ("Question", "Answer")
-    feedback = Feedback(correct=correct)
-    return Experience(f"s/{step}", step, goal, turns, feedback, *labels, single_turn=not episode)
-
-
-def filled(method, goals=GOALS, **settings):
-    memory = opened(method, **settings)
-    for step, goal in enumerate(goals):
-        asyncio.run(memory.evolve(experience(step, goal)))
-    return memory
-
-
-def found(memory, goal="lamp", step=9):
-    return asyncio.run(memory.search(Query("s/9", step, goal)))
-
-
-def ids(memory, goal="lamp", step=9):
-    return [hit.id for hit in found(memory, goal, step).hits]
-
-
-def shown(memory, goal="lamp", step=9):
-    query = Query("s/9", step, goal)
-
-    async def both():
-        return await memory.synthesize(query, await memory.search(query))
-
-    return asyncio.run(both())
+from harness.protocols.stream import TieBreak
 
 
 class TestExpRAG:
