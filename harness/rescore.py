@@ -25,7 +25,7 @@ from harness.errors import HarnessError, StorageError, UsageError
 from harness.models.base import Ability, ModelKind
 from harness.outcomes import Progress, run_title
 from harness.plan import StreamRun, expand
-from harness.protocols.stream.loop import granted
+from harness.protocols.stream.feedback import granted
 from harness.protocols.stream.record import item_fields, rescored_metrics
 from harness.protocols.stream.task import StreamTask
 from harness.protocols.stream.types import Item, Score

@@ -10,21 +10,37 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from support import MODEL, Server, comparable, digest, harness, run_arguments, start
+from memories import asks_to_write, writer
+from support import (
+    MODEL,
+    Server,
+    comparable,
+    digest,
+    harness,
+    run_arguments,
+    scripted_answer,
+    start,
+)
 
 QUESTIONS = ("-T", "streams=3", "-T", "items=5", "-T", "store=all")
 METHODS = (
     *("baseline", "history", "react", "exprecent", "exprag", "remem:rounds=2"),
     *("random", "static", "shuffled", "refine:prune_persists=true+exprag", "react+exprag"),
+    *("selfrag", "amem", "mem0", "mem0-additive", "dc-cu", "dc-rs", "awm", "reasoning-bank"),
 )
 ALL = tuple(word for method in METHODS for word in ("--method", method))
+
+
+def answer(prompt: str) -> str:
+    """Answer agents and memories in the forms that they ask for."""
+    return writer(prompt) if asks_to_write(prompt) else scripted_answer(prompt)
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     """Samples, texts and memories of an undisturbed run of every method, and its calls."""
     folder = tmp_path_factory.mktemp("uninterrupted")
-    with Server() as server:
+    with Server(answer) as server:
         done = harness(*run_arguments(server, folder, *QUESTIONS, *ALL))
         assert done.returncode == 0, done.stderr
         return comparable(folder), server.total
@@ -44,7 +60,7 @@ def run_killed(server: Server, arguments: list[str], at: int, how: signal.Signal
 def test_killed_run_of_every_method_continues_without_repeating(tmp_path, uninterrupted):
     expected, calls = uninterrupted
     places = 8
-    with Server() as server:
+    with Server(answer) as server:
         arguments = run_arguments(
             server, tmp_path, *QUESTIONS, *ALL, "--max-in-flight", str(places)
         )
@@ -75,7 +91,7 @@ def test_same_command_again_says_that_there_is_nothing_to_do(tmp_path):
 
 def test_interrupt_stops_cleanly_and_the_same_command_finishes(tmp_path, uninterrupted):
     expected, calls = uninterrupted
-    with Server() as server:
+    with Server(answer) as server:
         arguments = run_arguments(server, tmp_path, *QUESTIONS, *ALL)
         assert run_killed(server, arguments, calls // 2, signal.SIGINT) == 130
         listed = harness("results", "--results", str(tmp_path), "--json")
@@ -104,7 +120,7 @@ def test_kill_in_the_middle_of_a_long_episode_replays_its_calls(tmp_path):
 
 def test_kill_during_publication_leaves_a_whole_run_or_one_to_continue(tmp_path, uninterrupted):
     expected, calls = uninterrupted
-    with Server() as server:
+    with Server(answer) as server:
         arguments = run_arguments(server, tmp_path, *QUESTIONS, *ALL)
         # The first files of each table: before, between and after what belongs together.
         for table in ("samples", "traces", "artifacts/*/memory.parquet", "runs"):
@@ -196,7 +212,7 @@ def test_full_disk_stops_with_one_sentence_and_loses_nothing(tmp_path, uninterru
     def small_disk() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
 
-    with Server() as server:
+    with Server(answer) as server:
         arguments = run_arguments(server, tmp_path, *QUESTIONS, *ALL)
         full = harness(*arguments, preexec_fn=small_disk)
         assert full.returncode == 1

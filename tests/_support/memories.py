@@ -182,6 +182,11 @@ def writer(prompt):
     return form.format(echo=echo, number=number % 97)
 
 
+def asks_to_write(prompt):
+    """Whether a prompt is one of a memory's own."""
+    return any(mark in prompt for mark in _MARKS)
+
+
 class WritingToy(ToyModel):
     """The toy model of the conformance checks that can also write for memories.
 
@@ -199,8 +204,7 @@ class WritingToy(ToyModel):
             raise ConnectionError("gone")
         answer = await super().chat(request)
         text = writer(self.prompts[-1])
-        spoken = any(mark in self.prompts[-1] for mark in _MARKS)
-        return ChatResponse(text, 1, 1, 0.0) if spoken else answer
+        return ChatResponse(text, 1, 1, 0.0) if asks_to_write(self.prompts[-1]) else answer
 
 
 class Kept:

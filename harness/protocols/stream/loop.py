@@ -1,4 +1,4 @@
-"""The loop of a stream: search -> synthesize -> act -> score -> feedback -> evolve -> commit.
+"""The loop of a stream: one item after another, each committed before the next, probes between.
 
 `run_lane` plays the items of one lane one after another: a stream of a stateful method, or a
 single item of a stateless one. A commit is one journal record: when it is written the item is
@@ -9,56 +9,26 @@ with its answered calls replayed.
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import (
-    CeilingReached,
-    InfrastructureError,
-    InvalidSample,
     MethodError,
-    PromptTooLong,
-    StorageError,
 )
 from harness.hooks import call_hook
-from harness.models.chat import Phase
 from harness.models.client import StreamClient
-from harness.protocols.stream import checks
-from harness.protocols.stream.dumps import Dumps, Lesson, blamed
-from harness.protocols.stream.method import Agent, Memory, Play
-from harness.protocols.stream.probes import Frozen, Probes, checkpoint_name
-from harness.protocols.stream.record import Committed, Outcome, Played, sample_record
-from harness.protocols.stream.settings import FeedbackLevel, StreamSettings
+from harness.protocols.stream.dumps import Dumps, blamed
+from harness.protocols.stream.method import Agent, Memory
+from harness.protocols.stream.playing import Turnout, play_item
+from harness.protocols.stream.probes import Probes, checkpoint_name
+from harness.protocols.stream.record import Committed, Played
 from harness.protocols.stream.task import StreamTask
 from harness.protocols.stream.types import (
     Entry,
-    Experience,
-    Feedback,
     Item,
-    Query,
-    Score,
 )
-from harness.protocols.stream.world import World
-from harness.results.schema import SampleRecord, Status, sample_key
-
-
-@dataclass(frozen=True)
-class Turnout:
-    """One time that an item is played."""
-
-    item: Item
-    step: int
-    """Items that the memory has behind it."""
-    checkpoint: str = ""
-    """Name of the state that a probe asks; empty of an item of the stream."""
-
-    @property
-    def key(self) -> str:
-        """What tells it from the other samples of the run."""
-        return sample_key(self.item.sample_id, self.item.repeat, self.checkpoint)
+from harness.results.schema import SampleRecord, Status
 
 
 @dataclass
@@ -111,7 +81,7 @@ async def run_lane(lane: Lane) -> None:
             return
         for step, item in lane.items:
             turnout, played = Turnout(item, step), Played()
-            record, committed = await _play_item(lane, turnout, committed, played)
+            record, committed = await play_item(lane, turnout, committed, played)
             if record.status is not Status.ERROR:
                 await lane.dumps.commit(step, played.lesson)
             lane.commit(record)
@@ -135,7 +105,7 @@ async def _probe(lane: Lane, state: int, committed: Committed) -> bool:
         turnout = Turnout(item, state, checkpoint)
         if turnout.key in lane.finished:
             continue
-        record, _ = await _play_item(lane, turnout, committed, Played())
+        record, _ = await play_item(lane, turnout, committed, Played())
         lane.commit(record)
         if record.status is Status.ERROR:
             return False
@@ -159,169 +129,3 @@ async def restore_memory(
             f"was {expected}); its entries() must not depend on clocks or random ids. "
             "Start over with --fresh."
         )
-
-
-async def _play_item(
-    lane: Lane, turnout: Turnout, committed: Committed, played: Played
-) -> tuple[SampleRecord, Committed]:
-    """Play one item; returns its record, whatever happened, and the memory after it."""
-    item, step, key = turnout.item, turnout.step, turnout.key
-    lane.client.begin(key, lane.answered.get(key, ()))
-    started = time.perf_counter()
-    status, problem = Status.OK, None
-    try:
-        await _play_and_learn(lane, turnout, played, committed)
-        played.after = Committed.of(lane.memory, committed)
-        if turnout.checkpoint and played.after.fingerprint != committed.fingerprint:
-            raise MethodError("search or synthesize changed the memory, which they must not")
-        if lane.dumps.keeps_lessons:
-            played.lesson = _lesson(turnout, played, committed)
-    except (StorageError, CeilingReached):
-        raise
-    except InfrastructureError as error:
-        status, problem = Status.ERROR, error
-    except PromptTooLong as error:
-        nothing_added = played.nothing_added and not lane.client.calls
-        status, problem = (Status.INVALID if nothing_added else Status.FAILED), error
-    except InvalidSample as error:
-        refused = played.world is not None and error is played.world.refusal
-        status, problem = (Status.INVALID if refused else Status.FAILED), error
-    except Exception as error:  # noqa: BLE001 - the one place that turns a failed sample into a row
-        status, problem = Status.FAILED, error
-    if problem is not None:
-        hidden = lane.client.failure or (played.world.failure if played.world else None)
-        if isinstance(hidden, CeilingReached):
-            raise hidden
-        if hidden is not None:
-            status, problem = Status.ERROR, hidden
-        calls, failure = lane.client.calls, lane.client.failure
-        played.after, played.lesson = committed, None
-        with blamed(lane.memory):
-            await lane.dumps.back(step - 1, committed.entries)
-        lane.client.calls, lane.client.failure = calls, failure
-    outcome = Outcome(
-        status=status,
-        problem=problem,
-        who=f"{type(lane.agent).__name__} with {type(lane.memory).__name__}",
-        elapsed_s=time.perf_counter() - started,
-        attempt=1 + lane.attempts.get(key, 0),
-        checkpoint=turnout.checkpoint,
-        calls=lane.client.calls,
-        before=committed,
-    )
-    return sample_record(item, step, played, outcome), played.after or committed
-
-
-async def _play_and_learn(
-    lane: Lane, turnout: Turnout, played: Played, committed: Committed
-) -> None:
-    item, step, settings = turnout.item, turnout.step, lane.task.options
-    frozen = bool(turnout.checkpoint) or settings.frozen
-    world = played.world = World(lane.task, item)
-    try:
-        brief, first = await world.start()
-        played.brief = brief
-        query = Query(item.sample_id, lane.offset + step, brief.goal)
-        began = time.perf_counter()
-        played.retrieval = checks.retrieval(await call_hook(lane.memory.search, query))
-        played.context = checks.context(
-            await call_hook(lane.memory.synthesize, query, played.retrieval)
-        )
-        if lane.memory.stateful:  # others show what they were given, such as demonstrations
-            checks.known_ids(played.retrieval.hits, committed.entries, "search")
-            checks.known_ids(played.context.items, committed.entries, "synthesize")
-        played.seconds[Phase.RETRIEVE] = time.perf_counter() - began
-        play = played.play = Play(brief, first, world.step)
-        memory: Any = Frozen(lane.memory) if frozen else lane.memory
-        report = await call_hook(lane.agent.act, play, played.context, lane.client, memory)
-        _raise_hidden(lane.client, world)
-        played.report = checks.report(report)
-        if not play.turns:
-            raise MethodError("the agent ended without an action")
-        score = played.score = await world.score()
-        played.notes = checks.notes(lane.memory.notes(), "notes")
-        if frozen:
-            return
-        if not lane.memory.unaided:
-            played.wrong = is_wrong(settings, item, step / lane.length) if settings.flip else None
-            told = granted(settings, score, wrong=bool(played.wrong))
-        else:
-            told = Feedback()
-        played.told = told
-        if told is not None:
-            experience = played.experience = _experience(item, lane.offset + step, played, told)
-            played.begun = lane.client.begun
-            began = time.perf_counter()
-            await call_hook(lane.memory.evolve, experience)
-            _raise_hidden(lane.client, world)
-            played.seconds[Phase.EVOLVE] = time.perf_counter() - began
-        played.notes = checks.notes(lane.memory.notes(), "notes")
-    finally:
-        world.close()
-
-
-def _lesson(turnout: Turnout, played: Played, before: Committed) -> Lesson | None:
-    """What an item did to a memory that learns it again after a kill; None if nothing."""
-    held = played.after.entries if played.after else before.entries
-    removed = [one for one in played.report.pruned if one in before.entries and one not in held]
-    if played.experience is None and not removed:
-        return None
-    return Lesson(turnout.key, turnout.step, played.experience, tuple(removed), played.begun)
-
-
-def _raise_hidden(client: StreamClient, world: World) -> None:
-    """A method must not turn a failed call into a bad answer by swallowing the exception."""
-    for hidden in (client.failure, world.failure, world.refusal):
-        if hidden is not None:
-            raise hidden
-
-
-def is_wrong(settings: StreamSettings, item: Item, part: float) -> bool:
-    """Whether the feedback on an item is turned around: of the same items for every method.
-
-    Args:
-        settings: of the stream.
-        item: the item.
-        part: of the stream that lies behind, in [0, 1).
-    """
-    drawn = random.Random(f"flip/{item.sample_id}").random()
-    return drawn < settings.flip and part < settings.flip_until
-
-
-def granted(settings: StreamSettings, score: Score, *, wrong: bool = False) -> Feedback | None:
-    """What a memory is told of an outcome; None where it is not offered the item.
-
-    Args:
-        settings: of the stream.
-        score: the outcome.
-        wrong: turn it around.
-    """
-    success, value = score.success, score.value
-    if wrong:
-        success, value = not success, 1.0 - value
-    if not settings.store.admits(success):
-        return None
-    level = settings.feedback
-    return Feedback(
-        correct=None if level is FeedbackLevel.NONE else success,
-        score=value if level in (FeedbackLevel.SCORE, FeedbackLevel.GOLD) else None,
-        gold=score.gold if level is FeedbackLevel.GOLD else None,
-    )
-
-
-def _experience(item: Item, step: int, played: Played, feedback: Feedback) -> Experience:
-    brief, play = played.brief, played.play
-    if brief is None or play is None:
-        raise MethodError("no episode was played")
-    return Experience(
-        sample_id=item.sample_id,
-        step=step,
-        goal=brief.goal,
-        turns=play.turns,
-        feedback=feedback,
-        goal_label=brief.goal_label,
-        action_label=brief.action_label,
-        single_turn=brief.single_turn,
-        retrieved=played.context.ids,
-        pruned=played.report.pruned,
-    )
