@@ -67,13 +67,33 @@ class RunOutcome:
             n_invalid=row["n_invalid"],
             n_error=row["n_error"],
             score=dict(row["metrics"]).get("score"),
-            note=note,
+            note="; ".join(one for one in (note, *_warnings(row)) if one),
         )
 
     @property
     def good(self) -> bool:
         """Whether the run is complete without failed samples, now or before."""
         return self.status is RunStatus.COMPLETE and self.n_failed == 0
+
+
+def _warnings(row: Mapping[str, Any]) -> list[str]:
+    """What a user should know of a run before trusting its score."""
+    metrics = dict(row["metrics"])
+    calls, unreadable = metrics.get("memory_calls", 0.0), metrics.get("memory_unreadable", 0.0)
+    found = list[str]()
+    if calls and unreadable >= calls / 2:
+        share = f"{100 * unreadable / calls:.0f} %"
+        found.append(f"{share} of what the memory had the model write could not be read")
+    for name, words in _LOST.items():
+        if metrics.get(name):
+            found.append(f"{metrics[name]:.2g} {words} a sample")
+    return found
+
+
+_LOST = {
+    "memory_empty_writes": "writes of the memory's package that kept nothing",
+    "memory_swallowed_errors": "errors that the memory's package swallowed",
+}
 
 
 def run_title(run: PlannedRun) -> str:

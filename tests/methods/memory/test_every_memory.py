@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from memories import WritingToy, execute, experience, opened, plain, toy_plan, writer
+from support import Server, harness, run_arguments
 
 from harness.conformance.methods import check_method
 from harness.methods import resolve
@@ -216,3 +217,11 @@ def test_a_run_that_lost_its_model_continues_to_the_same_end(text, tmp_path):
         records = [one for one in (*first, *second) if one.status != "error"]
         assert comparable(records) == comparable(whole)
         assert len(failing.requests) - 1 + len(again.requests) == calls
+
+
+def test_a_run_says_when_its_memory_could_not_be_written(tmp_path):
+    with Server(lambda _prompt: "no sheet at all") as server:
+        arguments = run_arguments(server, tmp_path, "-T", "streams=1", "-T", "items=3")
+        done = harness(*arguments, "--method", "dc-cu", "--method", "exprecent")
+    assert "dc-cu" in done.stdout
+    assert done.stdout.count("100 % of what the memory had the model write could not be read") == 1
