@@ -17,6 +17,7 @@ from harness_leaderboards.boards import Board
 from harness_leaderboards.gains import gains
 from harness_leaderboards.model import Gain, Leaderboard, Row, Sample, Section, Setting
 from harness_leaderboards.runs import Run, select
+from harness_leaderboards.streams.measures import measures_of
 
 
 def build(board: Board, store: ResultsStore) -> Leaderboard:
@@ -67,7 +68,7 @@ def _section(
                 progress=measures.quality(samples[name], "progress") if has_progress else None,
             )
         )
-    return Section(setting, tuple(_sorted(board, rows)), tuple(notes))
+    return Section(setting, tuple(_sorted(board, rows)), tuple(notes), measures_of(methods))
 
 
 def _row(

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.statistics import MeanEstimate, PairedTest, Verdict
 from harness_leaderboards.boards import Board
+
+if TYPE_CHECKING:
+    from harness_leaderboards.streams.measures import StreamMeasures
 
 
 @dataclass(frozen=True)
@@ -247,6 +251,8 @@ class Section:
     setting: Setting
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    measures: StreamMeasures | None = None
+    """What streams tell beyond the score; None where nothing was computed."""
 
 
 @dataclass(frozen=True)

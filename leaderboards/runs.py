@@ -13,10 +13,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import ResultsError
-from harness.results.schema import RunStatus, Status
+from harness.results.schema import PROBE, RunStatus, Status
 from harness.results.store import ResultsStore, RunSummary
 from harness_leaderboards.boards import Board
 from harness_leaderboards.model import LocalSetting, Sample, Setting, Unranked
+
+
+@dataclass(frozen=True)
+class Probe:
+    """An item asked with the memory as it was at a state of its stream."""
+
+    state: int
+    """Items that the memory had behind it."""
+    sample: Sample
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,8 @@ class Run:
     train_seed: int | None
     n_planned: int
     samples: tuple[Sample, ...] = ()
+    probes: tuple[Probe, ...] = ()
+    """Samples of a frozen memory, by the items behind it."""
 
 
 @dataclass(frozen=True)
@@ -178,11 +189,21 @@ def _unreadable() -> tuple[type[Exception], ...]:
 
 def _with_samples(board: Board, store: ResultsStore, runs: Sequence[Run]) -> list[Run]:
     frame = store.samples(board.task, [run.run_id for run in runs])
-    samples = dict[str, list[Sample]]()
+    samples, probes = dict[str, list[Sample]](), dict[str, list[Probe]]()
     for row in frame.to_dict("records"):
         if not row["checkpoint"]:  # what was measured at checkpoints is not the online score
             samples.setdefault(row["run_id"], []).append(_sample(board, row))
-    return [replace(run, samples=tuple(samples.get(run.run_id, ()))) for run in runs]
+        elif row["checkpoint"].startswith(PROBE):
+            state = int(row["checkpoint"].removeprefix(PROBE))
+            probes.setdefault(row["run_id"], []).append(Probe(state, _sample(board, row)))
+    return [
+        replace(
+            run,
+            samples=tuple(samples.get(run.run_id, ())),
+            probes=tuple(probes.get(run.run_id, ())),
+        )
+        for run in runs
+    ]
 
 
 def _sample(board: Board, row: Mapping[str, Any]) -> Sample:

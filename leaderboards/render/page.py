@@ -24,6 +24,7 @@ from harness_leaderboards.render.tables import (
 )
 from harness_leaderboards.solve import tables as solve_tables
 from harness_leaderboards.solve.model import SolveLeaderboard
+from harness_leaderboards.streams.tables import stream_tables
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def _(board: Leaderboard) -> Page:
             heading_of(board, section),
             details_of(section.setting),
             (main_table(board, section),),
-            tuple(detail_tables(section)),
+            (*detail_tables(section), *stream_tables(section.measures)),
         )
         for section in board.sections
     )
