@@ -23,7 +23,7 @@ class EvoMemoryOptions(StreamSettings):
     streams: int | None = Field(default=None, ge=1)
     """Disjoint streams; none: the subset's own number."""
     items: int | None = Field(default=None, ge=1)
-    """Items of each stream (reasoning: 6; textworld: 10); fixed in the other subsets."""
+    """Items of each stream (reasoning only: 6, and textworld: 9)."""
     families: tuple[str, ...] = ()
     """Question families (reasoning only); empty: those that the embedded model can do at times."""
     families_per_stream: int = Field(default=2, ge=1)
@@ -33,7 +33,7 @@ class EvoMemoryOptions(StreamSettings):
     apis: int | None = Field(default=None, ge=1)
     """APIs to choose from (toolbench only), so that a small window holds them; none: all fifty."""
     max_steps: int = Field(default=30, ge=1)
-    """Most actions of an episode (not for reasoning, whose questions take one; AgentBoard: 30)."""
+    """Most actions of an episode (worlds only, since a question takes one; AgentBoard: 30)."""
 
 
 class Subset(ABC):

@@ -49,14 +49,15 @@ class EvoMemory(StreamTask):
     about: ClassVar[About] = About(
         "How an agent's memory evolves over a stream of tasks.",
         "Wei et al. 2025, arXiv 2511.20857",
-        licence="code Apache-2.0; minigrid and reasoning-gym Apache-2.0; AgentBoard's labels, "
+        licence="code Apache-2.0; minigrid, reasoning-gym, scienceworld and unified-planning "
+        "Apache-2.0; textworld and alfworld MIT; AgentBoard's labels, "
         "loaded from a local mirror where present, GPL-2.0",
     )
     Options: ClassVar[type[StreamSettings]] = EvoMemoryOptions
     options: EvoMemoryOptions
     metrics: ClassVar[tuple[MetricInfo, ...]] = (
         MetricInfo("success", "share of items solved; the primary metric"),
-        MetricInfo("progress", "share of subgoals reached (babyai)"),
+        MetricInfo("progress", "share of subgoals, conditions or points reached (worlds)"),
         MetricInfo("steps", "turns taken", higher_is_better=False),
         MetricInfo("invalid_actions", "actions the world refused, unreadable answers", False),
         MetricInfo("invalid_outputs", "outputs that missed the asked format", False),

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from harness.data import DataSource, MirrorFile, content_hash, file_hash
-from harness.errors import MissingData, UsageError
+from harness.errors import MissingData
 from harness.protocols.stream import (
     Brief,
     Episode,
@@ -29,7 +29,8 @@ from harness_tasks.evo_memory.babyai.environment import BabyAIText
 from harness_tasks.evo_memory.babyai.expert import demonstration
 from harness_tasks.evo_memory.babyai.levels import LEVELS, SEEDS, Mission, missions
 from harness_tasks.evo_memory.babyai.progress import Label, load_labels
-from harness_tasks.evo_memory.subset import EvoMemoryOptions, Subset
+from harness_tasks.evo_memory.subset import EvoMemoryOptions, Subset, in_streams
+from harness_tasks.evo_memory.workers import in_worker
 
 LABELS = MirrorFile(
     "agentboard/babyai/test.jsonl",
@@ -81,17 +82,17 @@ class BabyAI(Subset):
     def items(self, data_seed: int) -> Sequence[Item]:
         """The 112 missions; they are fixed, whatever the data seed."""
         del data_seed
-        streams = self.options.streams or self.default_streams
         every = missions()
-        if streams > len(every):
-            raise UsageError(f"babyai has {len(every)} missions; streams must not exceed them.")
-        return [self._item(mission, mission.index * streams // len(every)) for mission in every]
+        count = len(every)
+        wanted = self.options.streams or self.default_streams
+        streams = in_streams(count, wanted, f"babyai has {count} missions")
+        return [self._item(mission, streams[mission.index]) for mission in every]
 
     def episode(self, item: Item) -> Episode:
         """Open a mission."""
         index = int(item.sample_id.rpartition("/")[2])
         label = self._labels[index] if self._labels else None
-        return BabyAIEpisode(missions()[index], label, self.options.max_steps)
+        return in_worker(BabyAIEpisode, missions()[index], label, self.options.max_steps)
 
     def demonstrations(self, count: int, data_seed: int) -> Sequence[Experience]:
         """Missions of other seeds, solved by a small scripted player; levels in turn."""
@@ -114,12 +115,12 @@ class BabyAI(Subset):
             sources.append(DataSource("agentboard/babyai", "local mirror", file_hash(self._path)))
         return sources
 
-    def _item(self, mission: Mission, stream: int) -> Item:
+    def _item(self, mission: Mission, stream: str) -> Item:
         label = self._labels[mission.index] if self._labels else None
         difficulty = {"easy": 0.0, "hard": 1.0}.get(label.difficulty) if label else None
         return Item(
             sample_id=f"babyai/{mission.index:03d}",
-            stream_id=f"{stream:03d}",
+            stream_id=stream,
             content_hash=content_hash(mission.level, mission.seed, label.subgoals if label else ""),
             group=mission.level.removeprefix("BabyAI-").removesuffix("-v0"),
             difficulty=difficulty,

@@ -163,7 +163,7 @@ class TestBabyAIWithLabels:
         labels.write_text("\n".join([rows[-1], *rows[1:]]))
         task = babyai()
         with pytest.raises(MissingData, match="is not for BabyAI-GoToRedBallGrey-v0"):
-            task.episode(task.items(0)[0])
+            task.episode(task.items(0)[0]).reset()
 
     def test_a_mirror_that_is_no_folder_is_named(self, monkeypatch, tmp_path):
         monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "nowhere"))
