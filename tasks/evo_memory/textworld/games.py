@@ -86,7 +86,7 @@ def compiled(spec: GameSpec) -> Path:
     if path.is_file():
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as draft:
+    with tempfile.TemporaryDirectory(dir=folder) as draft, _at_home(draft):
         made = _generate(spec, Path(draft) / path.name)
         # The game last: where it is, its description is too, whoever else generates it meanwhile.
         os.replace(made.with_suffix(".json"), path.with_suffix(".json"))
@@ -115,6 +115,20 @@ def _generate(spec: GameSpec, path: Path) -> Path:
             return Path(textworld.generator.compile_game(make(settings, options), options))
     except Exception as error:
         raise TaskError(f"TextWorld cannot generate the game {spec}: {error}") from error
+
+
+@contextmanager
+def _at_home(folder: str) -> Generator[None]:
+    """Let the compiler, which keeps files of its own in the home folder, keep them here."""
+    before = os.environ.get("HOME")
+    os.environ["HOME"] = folder
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["HOME"]
+        else:
+            os.environ["HOME"] = before
 
 
 @contextmanager

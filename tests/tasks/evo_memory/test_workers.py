@@ -13,7 +13,7 @@ import pytest
 from harness.errors import InvalidSample, MissingExtra, TaskError, UsageError
 from harness.protocols.stream import Brief, Episode, Item, Observation, Score
 from harness.protocols.stream.world import World
-from harness_tasks.evo_memory import workers
+from harness_tasks.evo_memory import worker_process, workers
 from harness_tasks.evo_memory.babyai.levels import missions
 from harness_tasks.evo_memory.babyai.subset import BabyAIEpisode
 from harness_tasks.evo_memory.worker_process import WorkerDied, WorkerProcess
@@ -291,3 +291,14 @@ def _gone(pid):
         except (ProcessLookupError, FileNotFoundError):
             return True
     return False
+
+
+def test_a_world_that_does_not_answer_is_as_good_as_dead(monkeypatch):
+    monkeypatch.setattr(worker_process, "_PATIENCE_S", 0.5)
+    hung = WorkerProcess("threading:Event")
+    hung.start()
+    try:
+        with pytest.raises(WorkerDied, match="no answer to wait within 0.5 s"):
+            hung.call("wait")
+    finally:
+        hung.close()
