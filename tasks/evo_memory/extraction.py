@@ -1,8 +1,8 @@
 """Finding the final answer in what a model wrote.
 
-An explicit announcement ("the answer is", "Answer:") narrows the search to what follows it. Then
-a number is the last number, because reasoning comes before a result; a choice is the first of its
-words, because an explanation comes after it.
+An explicit announcement ("the answer is", "Answer:") narrows the search to its sentence, then to
+what follows it. There a number is the last number, because reasoning comes before a result; a
+choice is the first of its words, because an explanation comes after it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 _ANNOUNCED = re.compile(r"(?:final answer|answer is|answer:|result is|result:)", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n")
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\w.])[-+]?\d+(?:\.\d+)?")
 
 
@@ -64,6 +65,9 @@ def final_letter(text: str, choices: int) -> str | None:
 
 
 def _parts(text: str) -> list[str]:
-    """What follows the last announcement, then the whole text."""
+    """The rest of the sentence behind the last announcement, all behind it, then the whole text."""
     announced = list(_ANNOUNCED.finditer(text))
-    return [text[announced[-1].end() :], text] if announced else [text]
+    if not announced:
+        return [text]
+    rest = text[announced[-1].end() :].lstrip()
+    return [_SENTENCE_END.split(rest, maxsplit=1)[0], rest, text]

@@ -103,7 +103,7 @@ class Reasoning(Subset):
     @property
     def version(self) -> str:
         """Rules of this module and of the library, whose generators may change."""
-        return f"reasoning-1+reasoning-gym-{package_version('reasoning-gym')}"
+        return f"reasoning-2+reasoning-gym-{package_version('reasoning-gym')}"
 
     def items(self, data_seed: int) -> Sequence[Item]:
         """All streams, one after another."""

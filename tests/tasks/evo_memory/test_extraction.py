@@ -77,3 +77,39 @@ def test_the_final_choice_by_example(text, choice):
 @given(st.sampled_from(YES_NO), st.sampled_from(["{}", "{}.", "the answer is: {}", "\n{},\n"]))
 def test_a_choice_is_spelled_as_in_the_list(choice, form):
     assert final_choice(form.format(choice.upper()), YES_NO) == choice
+
+
+# Outputs of SmolLM2-135M-Instruct, greedy, for gsm8k with a rationale asked for; read by hand.
+REAL = [
+    ("The answer is 2 * 1.5 = 3. The number of bolts in total is 2 * 1.5 = 3.", "3"),
+    ("The answer is 150.\n\nThe answer is 150.\n\nThe last line is 'Answer.'", "150"),
+    (
+        "The answer is 20 minutes.\n\nThe reason is that 40% of the way through the download, Windows"
+        " forces a restart to install updates, which takes 20 minutes. This is a 20% increase from "
+        "the 100% of the way through the download.",
+        "20",
+    ),
+    (
+        "The answer is 1.2. The explanation is: 1.2 is the total amount of money that Eliza earned "
+        "for this week. The answer is 1.2. The last line is: 1.2 is the total amount of money that "
+        "Eliza earned for this week.",
+        "1.2",
+    ),
+    (
+        "The answer is 12. The total cost of the donuts, mini cupcakes, and cheesecakes is $12.",
+        "12",
+    ),
+    ("The answer is 5. The number of vacuum cleaners left is 5.", "5"),
+    ("The answer is 1.1 miles per hour.", "1.1"),
+    (
+        "The answer is 12.\n\nThe answer is 12.\n\nThe last line is 'Answer:' and the number is 12.",
+        "12",
+    ),
+    ("He runs 3 * 60 = 180 meters a week.  He runs 180 meters a week, so he runs 540.", "540"),
+    ("The answer is a number.\n2. The answer is a number.", "2"),
+]
+
+
+@pytest.mark.parametrize(("text", "number"), REAL)
+def test_numbers_in_real_outputs(text, number):
+    assert final_number(text) == number

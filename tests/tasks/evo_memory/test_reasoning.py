@@ -144,4 +144,4 @@ def test_sources_name_the_librarys_version_and_change_with_the_families(default)
     (other,) = reasoning(families=("gcd",)).data_sources()
     assert (source.id, source.revision) == ("reasoning-gym", "0.1.25")
     assert source.content_hash != other.content_hash
-    assert default.version == "reasoning-1+reasoning-gym-0.1.25"
+    assert default.version == "reasoning-2+reasoning-gym-0.1.25"
