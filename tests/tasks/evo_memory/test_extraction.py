@@ -84,8 +84,9 @@ REAL = [
     ("The answer is 2 * 1.5 = 3. The number of bolts in total is 2 * 1.5 = 3.", "3"),
     ("The answer is 150.\n\nThe answer is 150.\n\nThe last line is 'Answer.'", "150"),
     (
-        "The answer is 20 minutes.\n\nThe reason is that 40% of the way through the download, Windows"
-        " forces a restart to install updates, which takes 20 minutes. This is a 20% increase from "
+        "The answer is 20 minutes.\n\nThe reason is that 40% of the way through the download, "
+        "Windows forces a restart to install updates, "
+        "which takes 20 minutes. This is a 20% increase from "
         "the 100% of the way through the download.",
         "20",
     ),
@@ -102,7 +103,7 @@ REAL = [
     ("The answer is 5. The number of vacuum cleaners left is 5.", "5"),
     ("The answer is 1.1 miles per hour.", "1.1"),
     (
-        "The answer is 12.\n\nThe answer is 12.\n\nThe last line is 'Answer:' and the number is 12.",
+        "The answer is 12.\n\nThe last line is 'Answer:' and the number is 12.",
         "12",
     ),
     ("He runs 3 * 60 = 180 meters a week.  He runs 180 meters a week, so he runs 540.", "540"),
