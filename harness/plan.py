@@ -202,6 +202,9 @@ def _expand_streams(task: StreamTask, sweep: Sweep, opener: ModelOpener) -> Plan
     streams = {order: streams_of(items, order, held) for order in sweep.chosen_orders()}
     opened = _open_models(sweep, models, methods, opener)
     prices = prices_of(sweep, models)
+    vectors = any(one.right.type.needs_endpoint for one in methods) and _gives_vectors(
+        sweep, opener
+    )
     runs = dict[str, StreamRun]()
     for method, model, order, seed in product(methods, models, sweep.chosen_orders(), seeds):
         spec = RunSpec(
@@ -220,6 +223,8 @@ def _expand_streams(task: StreamTask, sweep: Sweep, opener: ModelOpener) -> Plan
             sample_seed=seed,
         )
         reason = _skip_reason(method, order, items) or lacks(method, sampling, opened[model])
+        if not reason and method.right.type.needs_endpoint and not vectors:
+            reason = f"needs vectors, which {sweep.embedder} does not give; take --embedder minilm"
         run = StreamRun(spec, task, method, streams[order], skipped=reason)
         runs.setdefault(spec.work_key(), run)
     baseline = resolve(task.baseline, task.protocol).canonical()
@@ -349,6 +354,11 @@ def _open_models(
             "name one, such as --model openai:NAME."
         )
     return opened
+
+
+def _gives_vectors(sweep: Sweep, opener: ModelOpener) -> bool:
+    ranking: RankingModel = opener(sweep.embedder, sweep, ModelKind.EMBEDDER)
+    return ranking.embedder() is not None
 
 
 def lacks(method: Method, sampling: Sampling, model: ChatModel) -> str:

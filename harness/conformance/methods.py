@@ -62,7 +62,11 @@ def _check(method: Method) -> list[str]:
         return [*check_adapter(method)]
     if method.protocol == "solve":
         return [*check_solver(method)]
-    findings += asyncio.run(_hooks(method))
+    memory = method.right.type
+    if method.lacking() or memory.needs_endpoint:
+        return findings  # what it needs is not here: its package, or vectors and a real endpoint
+    if not memory.isolated:
+        findings += asyncio.run(_hooks(method))
     return findings or [*_plays(method)]
 
 
@@ -88,7 +92,7 @@ async def _hooks(method: Method) -> list[str]:
 
 
 async def _hook_findings(method: Method) -> AsyncIterator[str]:
-    memory = _open(method)
+    memory = await _open(method)
     query = Query("toy/9", 9, "What is the red lamp?")
     for step, goal in enumerate(("What is the red lamp?", "What is the old door?")):
         await call_hook(memory.evolve, _experience(step, goal))
@@ -97,19 +101,19 @@ async def _hook_findings(method: Method) -> AsyncIterator[str]:
     await call_hook(memory.synthesize, query, retrieval)
     if memory.fingerprint() != before:
         yield "changes when it is searched; search and synthesize must only read."
-    twin = _open(method)
+    twin = await _open(method)
     for step, goal in enumerate(("What is the red lamp?", "What is the old door?")):
         await call_hook(twin.evolve, _experience(step, goal))
     if twin.fingerprint() != before:
         yield "differs between two equal executions; keep clocks and random ids out of entries()."
     if not memory.stateful and memory.entries():
         yield "keeps entries but says stateful = False."
-    restored = _open(method)
+    restored = await _open(method)
     if memory.rebuilt_from_entries:
         await call_hook(restored.restore, memory.entries())
     else:
         with tempfile.TemporaryDirectory() as folder:
-            memory.dump(Path(folder))
+            await call_hook(memory.dump, Path(folder))
             await call_hook(restored.load, Path(folder))
     if restored.fingerprint() != before:
         yield "is not the same after being restored."
@@ -192,7 +196,7 @@ class _Collector:
         """Ignore."""
 
 
-def _open(method: Method) -> Memory:
+async def _open(method: Method) -> Memory:
     client = StreamClient(
         Gate(ToyModel(ModelRequest("toy")), 1), Sampling(), "toy", lambda _record: None
     )
@@ -205,7 +209,9 @@ def _open(method: Method) -> Memory:
         seed_text="toy",
         demonstrations=lambda count: ToyTask(StreamSettings()).demonstrations(count, 0),
     )
-    return method.right.type(method.right.options, context)
+    memory: Memory = method.right.type(method.right.options, context)
+    await call_hook(memory.open)
+    return memory
 
 
 def _experience(step: int, goal: str) -> Experience:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 import socket
 import sys
 import threading
@@ -171,7 +172,8 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - told to the other process
             problem = error
         if self._fence.breach:
-            return ("raised", "", f"it tried to {self._fence.breach}, outside its own folder")
+            tried = f"it tried to {self._fence.breach}"
+            return ("raised", "", f"{tried}, which a memory in a worker process may not")
         name = type(problem).__name__
         if isinstance(problem, HarnessError) and hasattr(errors, name):
             return ("raised", name, str(problem))
@@ -197,6 +199,7 @@ async def serve(end: socket.socket, folder: Path) -> None:
 
     async def opened() -> Worker:
         memory = _opened(opening, peer, folder)
+        platform.processor()  # clients name it in their headers; the first time it starts `uname`
         fence.raise_it()
         return Worker(fence, memory)
 

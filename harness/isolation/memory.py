@@ -39,6 +39,12 @@ from harness.protocols.stream.types import (
 
 _LAST_WORDS = 300
 _READS = ("search", "synthesize")
+_SURROUNDINGS = {
+    "PYTHONHASHSEED": "0",  # the order of a set must not differ after a kill
+    "NO_PROXY": "127.0.0.1",
+    "no_proxy": "127.0.0.1",
+}
+"""Of a worker, beside its folders."""
 
 
 def isolated(kind: type[Memory]) -> type[IsolatedMemory]:
@@ -110,7 +116,12 @@ class IsolatedMemory(Memory):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "TMPDIR": str(folder / "tmp"), "HOME": str(folder)},
+                env={
+                    **os.environ,
+                    **_SURROUNDINGS,
+                    "TMPDIR": str(folder / "tmp"),
+                    "HOME": str(folder),
+                },
             )
         self._channel = await Channel.over(near)
         settings = self.context.settings
@@ -191,11 +202,14 @@ class IsolatedMemory(Memory):
         except BaseException:
             self._kill()
             raise
+        failure = None if self._route is None else self._route.end()
         if reply[0] == "raised":
             _, name, text = reply
-            self._kill()
             kind = PromptTooLong if name == PromptTooLong.__name__ else MethodError
-            raise self._hidden() or kind(text)
+            failure = self._hidden() or failure or kind(text)
+        if failure is not None:
+            self._kill()
+            raise failure
         _, value, delta, self._fingerprint, self._unaided, self._notes = reply
         self._held = dict(delta.apply(self._held))
         return value
@@ -206,7 +220,7 @@ class IsolatedMemory(Memory):
         if channel is None:
             raise EOFError
         if self._route is not None:
-            self._route.phase = Phase.RETRIEVE if hook in _READS else Phase.EVOLVE
+            self._route.begin(Phase.RETRIEVE if hook in _READS else Phase.EVOLVE)
         await channel.send(("call", hook, arguments))
         left = self.context.settings.memory_timeout
         serving = set[asyncio.Task[None]]()
@@ -281,6 +295,8 @@ class IsolatedMemory(Memory):
         return MethodError(why)
 
     def _kill(self) -> None:
+        if self._route is not None:
+            self._route.cut()
         if self._channel is not None:
             self._channel.close()
         if self._process is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from support import Server, comparable, harness, run_arguments, start
+from support import Server, comparable, harness, run_arguments, scripted_answer, start
 
 from harness.protocols.stream.dumps import folder_hash
 
@@ -106,6 +107,39 @@ class Learns(Memory):
     async def load(self, folder):
         self.file.write_text((folder / "store.json").read_text())
 '''
+
+ASKS = """
+import http.client
+import json
+from urllib.parse import urlsplit
+from harness_methods.memory.exprecent import ExpRecent
+
+
+class Asks(ExpRecent):
+    \"\"\"Asks over HTTP, and makes nothing of what goes wrong.\"\"\"
+
+    isolated = True
+    needs_endpoint = True
+    needs_similarity = False
+
+    def ask(self, path, **body):
+        address = urlsplit(self.context.endpoint)
+        connection = http.client.HTTPConnection(address.hostname, address.port)
+        connection.request("POST", address.path + path, json.dumps(body))
+        return connection.getresponse().read()
+
+    async def evolve(self, experience):
+        await super().evolve(experience)
+        said = [{"role": "user", "content": f"note {experience.step}"}]
+        if experience.step == 1:
+            self.ask("/chat/completions", messages=said, stream=True)
+        elif experience.step == 2:
+            self.ask("/embeddings", input="one")
+        elif experience.step == 3:
+            self.ask("/responses", input="one")
+        else:
+            self.ask("/chat/completions", messages=said, max_tokens=99)
+"""
 
 STREAM = ("-T", "streams=1", "-T", "items=13", "-T", "store=all", "--embedder", "bm25")
 
@@ -223,3 +257,57 @@ def test_a_dump_that_was_changed_is_refused(tmp_path):
         done = harness(*arguments)
     assert done.returncode == 1
     assert "was changed after it was written" in done.stdout + done.stderr
+
+
+def test_a_swallowed_request_that_failed_fails_its_sample(tmp_path):
+    method = tmp_path / "asks.py"
+    method.write_text(ASKS)
+    with Server() as server:
+        arguments = run_arguments(
+            server, tmp_path / "r", *STREAM, "--method", f"file:{method}#Asks"
+        )
+        done = harness(*arguments)
+    table = rows(tmp_path / "r")
+    assert table["status"].tolist() == ["ok"] + ["failed"] * 3 + ["ok"] * 9, done.stderr
+    for step, reason in ((1, "not streamed"), (2, "--embedder minilm"), (3, "is not served")):
+        assert reason in table["error"][step]
+    # Each answer was charged to what the memory writes, and the failed ones left nothing behind.
+    found = [dict(one) for one in table["metrics"]]
+    assert [one["memory_entries"] for one in found] == [1, 1, 1, 1, *range(2, 11)]
+    assert all(one["output_tokens_evolve"] > 0 for one in found if one["memory_entries"] > 1)
+
+
+def test_a_model_that_is_gone_leaves_an_error_and_no_hole(tmp_path):
+    method = tmp_path / "asks.py"
+    method.write_text(ASKS.replace("experience.step == 1", "False").replace("== 2", "== -2"))
+    method.write_text(method.read_text().replace("experience.step == 3", "False"))
+    with Server() as server:
+        arguments = run_arguments(
+            server, tmp_path / "r", *STREAM, "--method", f"file:{method}#Asks"
+        )
+        server.broken = lambda prompt: prompt == "note 4"
+        assert harness(*arguments).returncode == 1
+        assert [prompt for prompt in server.asked if prompt == "note 5"] == []
+        server.broken = lambda _prompt: False
+        done = harness(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert rows(tmp_path / "r")["status"].tolist() == ["ok"] * 13
+
+
+def test_the_models_time_is_not_the_memorys(tmp_path):
+    method = tmp_path / "asks.py"
+    method.write_text(ASKS.replace("experience.step == 1", "False").replace("== 2", "== -2"))
+    method.write_text(method.read_text().replace("experience.step == 3", "False"))
+
+    def answer(prompt):
+        if prompt == "note 2":
+            time.sleep(1.5)
+        return scripted_answer(prompt)
+
+    with Server(answer) as server:
+        arguments = run_arguments(
+            server, tmp_path / "r", *STREAM, "-T", "memory_timeout=1", "-T", "items=4"
+        )
+        done = harness(*arguments, "--method", f"file:{method}#Asks")
+    assert done.returncode == 0, done.stderr
+    assert rows(tmp_path / "r")["status"].tolist() == ["ok"] * 4

@@ -22,7 +22,15 @@ from harness_tasks.evo_memory.reasoning import Reasoning
 
 UNAIDED = ("dc-cu", "dc-rs", "awm", "reasoning-bank")
 METHODS = (
-    *sorted({one.name for one in registered(Kind.METHOD) if one.protocol == "stream"}),
+    *sorted(
+        {
+            one.name
+            for one in registered(Kind.METHOD)
+            if one.protocol == "stream"
+            # Packages ask through an endpoint with vectors, which the toy model has not.
+            and not (one.role == "memory" and one.load().isolated)
+        }
+    ),
     "refine:prune_persists=true,rounds=3+exprag",
     "react+history:across=always",
     *("awm:judge=feedback", "reasoning-bank:judge=feedback", "react+amem", "refine+mem0"),
