@@ -17,7 +17,8 @@ from harness_leaderboards.boards import Board
 from harness_leaderboards.gains import gains
 from harness_leaderboards.model import Gain, Leaderboard, Row, Sample, Section, Setting
 from harness_leaderboards.runs import Run, select
-from harness_leaderboards.streams.measures import measures_of
+from harness_leaderboards.streams.measures import measures_across, measures_of
+from harness_leaderboards.streams.settings import options_of
 
 
 def build(board: Board, store: ResultsStore) -> Leaderboard:
@@ -34,7 +35,23 @@ def build(board: Board, store: ResultsStore) -> Leaderboard:
     sections = tuple(
         _section(board, store, setting, methods) for setting, methods in chosen.groups.items()
     )
-    return Leaderboard(board, sections, chosen.unranked, chosen.problems)
+    return Leaderboard(
+        board,
+        sections,
+        chosen.unranked,
+        chosen.problems,
+        measures_across(board, chosen.groups, chosen.subsets),
+        {
+            source: chosen.subsets[source]
+            for source in sorted({_source(one) for one in chosen.groups})
+            if source in chosen.subsets
+        },
+    )
+
+
+def _source(setting: Setting) -> str:
+    """The run whose memories the streams of a setting began with; empty where they began empty."""
+    return str(options_of(setting).get("memory_from", ""))
 
 
 def _section(
@@ -47,6 +64,11 @@ def _section(
     if board.baseline in samples:
         found = gains(board, samples[board.baseline], others)
         no_gain = f"no scored item in common with {board.baseline}"
+    elif _source(setting):
+        no_gain = f"{board.baseline} has no memory to begin with"
+        notes.append(
+            f"{no_gain}: gains over it on the same items are in 'Memory from another run'."
+        )
     else:
         no_gain = f"no complete run of {board.baseline} here"
         notes.append(
@@ -59,6 +81,7 @@ def _section(
         notes += _code_note(name, runs)
         reason = "the baseline itself" if name == board.baseline else no_gain
         row = _row(name, runs, samples[name], _operations(store, runs))
+        notes += [note] if (note := measures.memory_note(name, row.memory)) else []
         gain = found.get(name)
         rows.append(
             replace(
@@ -68,7 +91,9 @@ def _section(
                 progress=measures.quality(samples[name], "progress") if has_progress else None,
             )
         )
-    return Section(setting, tuple(_sorted(board, rows)), tuple(notes), measures_of(methods))
+    return Section(
+        setting, tuple(_sorted(board, rows)), tuple(notes), measures_of(board, store, methods)
+    )
 
 
 def _row(

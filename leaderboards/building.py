@@ -20,12 +20,14 @@ from harness_leaderboards.boards import (
     detailed,
     read_board,
 )
+from harness_leaderboards.boards.spec import StreamDetails
 from harness_leaderboards.build import build
 from harness_leaderboards.built import AnyLeaderboard, Built
 from harness_leaderboards.edits.boards import EditBoard
 from harness_leaderboards.edits.build import build_edits
 from harness_leaderboards.export import parquet
 from harness_leaderboards.history.build import trends_of
+from harness_leaderboards.model import Leaderboard
 from harness_leaderboards.ranking.build import build_ranked
 from harness_leaderboards.ranking.export import ranking_table_of
 from harness_leaderboards.render.page import page_of
@@ -38,7 +40,11 @@ MANY_SAMPLES = 1_000_000
 
 
 def build_all(
-    store: ResultsStore, names: Sequence[str] = (), *, details: bool | None = None
+    store: ResultsStore,
+    names: Sequence[str] = (),
+    *,
+    details: bool | None = None,
+    published: bool = False,
 ) -> tuple[list[Built], list[str]]:
     """Build boards.
 
@@ -46,6 +52,7 @@ def build_all(
         store: the results folder.
         names: boards, tasks or TOML files; none: all that have finished runs.
         details: whether to make the detailed tables; None: where there are not very many samples.
+        published: whether to show a paper's own numbers whatever the models.
 
     Returns:
         The boards, and a sentence for each registered board that cannot be loaded.
@@ -54,7 +61,16 @@ def build_all(
         UsageError: a board is unknown or broken, or no run of it is finished.
     """
     specs, broken = _chosen(names, store)
+    specs = [_with_published(spec) if published else spec for spec in specs]
     return [build_one(spec, store, details=details) for spec in specs], broken
+
+
+def _with_published(spec: BoardSpec) -> BoardSpec:
+    """A stream board that shows published numbers; others have none to show."""
+    if spec.protocol != "stream":
+        return spec
+    stream = (spec.stream or StreamDetails()).model_copy(update={"published": True})
+    return spec.model_copy(update={"stream": stream})
 
 
 def build_one(spec: BoardSpec, store: ResultsStore, *, details: bool | None = None) -> Built:
@@ -82,6 +98,8 @@ def _details(spec: BoardSpec, store: ResultsStore) -> AnyLeaderboard | None:
         return made
     # The sections of each kind of board have a setting with a subset; their types differ.
     shown: Any = tuple(one for one in made.sections if one.setting.subset in spec.subsets)
+    if isinstance(made, Leaderboard) and made.measures:
+        made = replace(made, measures=made.measures.of_subsets(spec.subsets))
     return replace(made, sections=shown)
 
 

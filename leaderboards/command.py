@@ -43,6 +43,10 @@ def leaderboard(
     site: Annotated[
         bool, typer.Option("--site/--no-site", help="Also write the site, OUT/site.")
     ] = True,
+    published: Annotated[
+        bool,
+        typer.Option("--published", help="Also the numbers that Evo-Memory published."),
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Rank and compare methods on the runs of a results folder; write tables and a site.
@@ -57,7 +61,9 @@ def leaderboard(
 
     store = ResultsStore(results)
     folder = out or store.root / "leaderboards"
-    built, broken = build_all(store, boards or (), details=True if details else None)
+    built, broken = build_all(
+        store, boards or (), details=True if details else None, published=published
+    )
     _complain(broken)
     for board in built:
         write(board, folder)

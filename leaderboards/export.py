@@ -146,7 +146,10 @@ def schema() -> Any:
 
 
 _BY_PHASE = ("input_tokens", "output_tokens", "seconds")
-_MEMORY = ("entries", "chars", "retrieved", "similarity", "pruned", "added", "changed", "removed")
+_MEMORY = (
+    *("entries", "chars", "retrieved", "similarity", "pruned", "added", "changed", "removed"),
+    *("calls", "unreadable"),
+)
 
 
 def rows_of(board: Leaderboard) -> list[dict[str, Any]]:

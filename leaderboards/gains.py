@@ -47,14 +47,32 @@ def gains(
     Returns:
         The gain of each method; None where no item could be paired.
     """
-    paired = {name: pair(baseline, samples) for name, samples in methods.items()}
-    compared = {name: _compare(board, found.pairs) for name, found in paired.items() if found.pairs}
+    found = gains_against(board, {board.baseline: baseline}, methods)
+    return {method: gain for (method, _), gain in found.items()}
+
+
+def gains_against(
+    board: Board,
+    references: Mapping[str, Sequence[Sample]],
+    methods: Mapping[str, Sequence[Sample]],
+) -> dict[tuple[str, str], Gain | None]:
+    """Compare every method with every reference; Holm over all that can be compared.
+
+    Returns:
+        The gain of each method over each reference; None where no item could be paired.
+    """
+    paired = {
+        (method, reference): pair(rows, samples)
+        for method, samples in methods.items()
+        for reference, rows in references.items()
+    }
+    compared = {key: _compare(board, found.pairs) for key, found in paired.items() if found.pairs}
     adjusted = dict(zip(compared, holm([one.p for one in compared.values()]), strict=True))
-    result: dict[str, Gain | None] = dict.fromkeys(methods)
-    for name, one in compared.items():
-        adjusted_p = adjusted[name]
+    result: dict[tuple[str, str], Gain | None] = dict.fromkeys(paired)
+    for key, one in compared.items():
+        adjusted_p = adjusted[key]
         if adjusted_p is not None:
-            result[name] = _gain(board, one, adjusted_p, len(compared), paired[name])
+            result[key] = _gain(board, one, adjusted_p, len(compared), paired[key])
     return result
 
 
@@ -64,14 +82,14 @@ def pair(baseline: Iterable[Sample], candidate: Iterable[Sample]) -> Pairs:
     pairs = list[Pair]()
     left_out = changed = 0
     for sample_id in before.keys() & after.keys():
-        both = (*before[sample_id], *after[sample_id])
-        old, new = _score(before[sample_id]), _score(after[sample_id])
-        if len({one.sample_hash for one in both}) > 1:
+        mine, own = before[sample_id], after[sample_id]
+        first = own[0]
+        old, new = _score(mine), _score(own)
+        if any(one.sample_hash != first.sample_hash for one in (*mine, *own)):
             changed += 1
         elif old is None or new is None:
             left_out += 1
         else:
-            first = after[sample_id][0]
             pairs.append(Pair(first.stream_id, first.step, sample_id, old, new))
     pairs.sort(key=lambda one: (one.stream_id, one.step, one.sample_id))
     return Pairs(tuple(pairs), left_out, len(before.keys() ^ after.keys()), changed)
@@ -84,8 +102,10 @@ def _by_item(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
     return items
 
 
-def _score(repeats: Iterable[Sample]) -> float | None:
+def _score(repeats: Sequence[Sample]) -> float | None:
     """Mean over the repeats of an item; None if one of them has no score."""
+    if len(repeats) == 1:
+        return repeats[0].value
     values = list[float]()
     for one in repeats:
         if one.value is None:

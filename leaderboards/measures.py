@@ -93,6 +93,7 @@ def memory_use(
         last[one.run_id, one.repeat, one.stream_id] = one
     counts = operations or {}
     n = len(everything) if operations is not None else 0
+    asks = reports(everything, "memory_calls")
     return MemoryUse(
         entries=metric(last.values(), "memory_entries"),
         chars=metric(last.values(), "memory_chars"),
@@ -102,7 +103,19 @@ def memory_use(
         added=ratio(counts.get("added", 0), n),
         changed=ratio(counts.get("changed", 0), n),
         removed=ratio(counts.get("removed", 0), n),
+        calls=_total(everything, "memory_calls") if asks else None,
+        unreadable=_total(everything, "memory_unreadable") if asks else None,
     )
+
+
+def memory_note(method: str, use: MemoryUse) -> str:
+    """A sentence of a memory that could not read what it had the model write, or kept nothing."""
+    if not use.calls or use.unreadable is None:
+        return ""
+    told = f"{use.unreadable:,.0f} of {use.calls:,.0f} answers that it asked for could not be read"
+    if use.entries == 0:
+        return f"{method} kept nothing: {told}."
+    return f"{method}: {told}." if use.unreadable >= use.calls / 2 else ""
 
 
 def curve(samples: Iterable[Sample]) -> tuple[CurvePoint, ...]:

@@ -7,14 +7,14 @@ scored samples of a method (those with status ok or failed).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.statistics import MeanEstimate, PairedTest, Verdict
 from harness_leaderboards.boards import Board
 
 if TYPE_CHECKING:
-    from harness_leaderboards.streams.measures import StreamMeasures
+    from harness_leaderboards.streams.measures import BoardMeasures, StreamMeasures
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,8 @@ class MemoryUse:
         added: entries written, per sample.
         changed: entries edited, per sample.
         removed: entries deleted, per sample.
+        calls: answers that the memory asked the model for, in all; None where it reports none.
+        unreadable: how many of them could not be read, in all; None likewise.
     """
 
     entries: float | None
@@ -109,6 +111,8 @@ class MemoryUse:
     added: float | None
     changed: float | None
     removed: float | None
+    calls: float | None = None
+    unreadable: float | None = None
 
 
 @dataclass(frozen=True)
@@ -280,6 +284,10 @@ class Leaderboard:
     unranked: tuple[Unranked, ...]
     problems: tuple[str, ...]
     """Files of the results folder that could not be read."""
+    measures: BoardMeasures | None = None
+    """What needs several sections; None where nothing was computed."""
+    subsets: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The subset of each run that others inherited memories from, by its id."""
 
 
 @dataclass(frozen=True)
@@ -289,6 +297,7 @@ class Sample:
     Attributes:
         value: the board's metric; the worst value if failed; None if not scored.
         metrics: the other numbers of the sample.
+        answer: the answer as it was read, of questions; empty where none was.
     """
 
     run_id: str
@@ -303,3 +312,4 @@ class Sample:
     input_tokens: int
     output_tokens: int
     seconds: float
+    answer: str = ""

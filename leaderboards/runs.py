@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.errors import ResultsError
@@ -54,6 +55,8 @@ class Selection:
     """The runs of each method (by label) in each setting, one for each seed, oldest first."""
     unranked: tuple[Unranked, ...]
     problems: tuple[str, ...]
+    subsets: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The subset of every published run of the task, by its id."""
 
 
 def select(board: Board, store: ResultsStore) -> Selection:
@@ -77,6 +80,7 @@ def select(board: Board, store: ResultsStore) -> Selection:
         groups=_grouped(with_samples),
         unranked=tuple(unranked),
         problems=(*store.problems, *problems),
+        subsets={run.run_id: run.setting.subset for run in runs},
     )
 
 
@@ -221,7 +225,19 @@ def _sample(board: Board, row: Mapping[str, Any]) -> Sample:
         input_tokens=_whole(row["input_tokens"]) or 0,
         output_tokens=_whole(row["output_tokens"]) or 0,
         seconds=float(row["latency_s"]) if _finite(row["latency_s"]) else 0.0,
+        answer=_answer(_text(row["extra"])),
     )
+
+
+def _answer(extra: str) -> str:
+    """The answer as the task read it; few different ones are kept of very many samples."""
+    if '"answer"' not in extra:
+        return ""
+    try:
+        found: Any = json.loads(extra)
+    except ValueError:
+        return ""
+    return sys.intern(str(found.get("answer", ""))) if isinstance(found, dict) else ""
 
 
 def _value(board: Board, row: Mapping[str, Any], metrics: Mapping[str, float]) -> float | None:

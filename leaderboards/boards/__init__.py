@@ -63,6 +63,7 @@ class Board:
         min_effect: smallest difference of the metric that matters, at least 0.
         columns: the columns of the main table, in order.
         worst: what a failed sample counts with.
+        published: whether to show the paper's own numbers whatever the models.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Board:
     min_effect: float = 0.01
     columns: tuple[str, ...] = MAIN_COLUMNS
     worst: float = 0.0
+    published: bool = False
 
 
 AnyBoard = Board | EditBoard | AdaptBoard | SolveBoard
@@ -195,6 +197,7 @@ def detailed(spec: BoardSpec) -> AnyBoard | None:
         min_effect=effect,
         columns=(spec.stream.columns if spec.stream else ()) or MAIN_COLUMNS,
         worst=spec.metric.worst,
+        published=spec.stream.published if spec.stream else False,
     )
 
 

@@ -99,9 +99,12 @@ class TradeOff(_Part):
 
 
 class StreamDetails(_Part):
-    """Detailed tables of a stream board: the columns of the table of a subset."""
+    """Detailed tables of a stream board."""
 
     columns: tuple[str, ...] = ()
+    """Of the table of a subset."""
+    published: bool = False
+    """Show Evo-Memory's published numbers whatever the models; else only of a model it had."""
 
 
 class ForgettingMeasure(_Part):

@@ -19,7 +19,13 @@ from harness_leaderboards.ranking.figures import Member, table_of
 from harness_leaderboards.ranking.model import RankedBoard, RankedTable
 from harness_leaderboards.ranking.runs import Chosen, Setting, choose
 from harness_leaderboards.ranking.samples import RunSums, sums_of
-from harness_leaderboards.render.headings import HASH, differing, differing_options
+from harness_leaderboards.render.headings import (
+    HASH,
+    differing,
+    differing_options,
+    plain_options,
+    special_words,
+)
 from harness_leaderboards.runs import unranked_run
 
 
@@ -114,7 +120,10 @@ def _words(setting: Mapping[str, str], every: Sequence[Mapping[str, str]]) -> li
     words += differing("revision", revision[:HASH], [_revision(one) for one in alike])
     for name in sorted({name for one in every for name in one} - {"model"}):
         value, others = setting.get(name, ""), [one.get(name, "") for one in every]
-        if name in ("task options", "sampling"):
+        if name == "task options":
+            words += special_words(value, {})
+            words += differing_options(plain_options(value), [plain_options(one) for one in others])
+        elif name == "sampling":
             words += differing_options(value, others)
         elif name == "order" and set(others) - {value}:
             words.append(f"{value} order")

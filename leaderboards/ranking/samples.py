@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import ResultsError
 from harness.results.reading import FILES
-from harness.results.schema import Status, tables
+from harness.results.schema import PROBE, Status, tables
 from harness_leaderboards.boards import BoardSpec
 from harness_leaderboards.boards.spec import Cluster
 
@@ -97,12 +97,32 @@ def sums_of(
                 reason = str(error).splitlines()[0]
                 problems.append(f"skipped run {one}: its samples cannot be read ({reason})")
                 del present[one]
-    for one in present:
-        rows = found[one].rows if one in found else 0
+    odd = {one: path for one, path in present.items() if _rows(found, one) != planned[one]}
+    asked = _probes(odd) if odd else {}
+    for one in odd:
+        rows = _rows(found, one) - asked.get(one, 0)
         if rows != planned[one]:
             problems.append(f"skipped run {one}: {rows:,} of {planned[one]:,} samples are there")
             found.pop(one, None)
     return found, problems
+
+
+def _rows(found: Mapping[str, RunSums], run_id: str) -> int:
+    return found[run_id].rows if run_id in found else 0
+
+
+def _probes(paths: Mapping[str, Path]) -> dict[str, int]:
+    """How many rows are of items asked beside a run's own: none of them was planned."""
+    import duckdb
+
+    query = (
+        "select run_id, count(*) "  # noqa: S608
+        f"from {FILES} where starts_with(checkpoint, $probe) group by all"
+    )
+    with duckdb.connect() as connection:
+        connection.register("known", tables().samples.empty_table())
+        given = {"paths": [str(path) for path in paths.values()], "probe": PROBE}
+        return dict(connection.execute(query, given).fetchall())
 
 
 def _queries(spec: BoardSpec, paths: dict[str, Path]) -> dict[str, RunSums]:

@@ -90,6 +90,14 @@ def _from_gain(text: Callable[[float | None], str], name: str) -> Callable[[Row]
     return lambda row: text(getattr(row.gain, name)) if row.gain else "-"
 
 
+def _unreadable(row: Row) -> str:
+    """The share of what a memory had the model write that it could not read."""
+    calls, unreadable = row.memory.calls, row.memory.unreadable
+    if not calls or unreadable is None:
+        return "-"
+    return f"{percent(unreadable / calls)} of {calls:,.0f}"
+
+
 def _slope(value: float | None) -> str:
     return signed(value, 4)
 
@@ -141,4 +149,5 @@ COLUMNS = {
     "added": Column("added", lambda row: number(row.memory.added)),
     "changed_entries": Column("changed", lambda row: number(row.memory.changed)),
     "removed": Column("removed", lambda row: number(row.memory.removed)),
+    "unreadable": Column("unreadable", _unreadable),
 }

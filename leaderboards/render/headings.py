@@ -16,8 +16,12 @@ HASH = 8
 _DETAILS = ("embedder", "task_version", "task_options", "sampling", "data_seed")
 
 
-def distinctions(setting: Setting, others: Sequence[Setting]) -> list[str]:
+def distinctions(
+    setting: Setting, others: Sequence[Setting], subsets: Mapping[str, str] | None = None
+) -> list[str]:
     """Say what differs between a setting and others, beyond subset, model, order and limit.
+
+    What makes a stream a special one (an inherited memory, wrong feedback, probes) is always said.
 
     The hash of the data is said only where nothing else tells two settings apart, because most
     other differences change the data too.
@@ -25,10 +29,13 @@ def distinctions(setting: Setting, others: Sequence[Setting]) -> list[str]:
     Args:
         setting: whose heading it is.
         others: the settings to tell it from; it may be among them.
+        subsets: the subset of each run whose memory another began with, by its id.
     """
+    options = [plain_options(one.task_options) for one in others]
     parts = [
+        *special_words(setting.task_options, subsets or {}),
         *differing("task version", setting.task_version, [one.task_version for one in others]),
-        *differing_options(setting.task_options, [one.task_options for one in others]),
+        *differing_options(plain_options(setting.task_options), options),
         *differing("model", setting.model_id, _of_model(setting, others)),
         *differing("revision", _short(setting), [_short(one) for one in others]),
         *differing("embedder", setting.embedder, [one.embedder for one in others]),
@@ -85,6 +92,41 @@ def _of_model(setting: Setting, others: Sequence[Setting]) -> list[str]:
 
 def _short(setting: Setting | LocalSetting) -> str:
     return setting.model_revision[:HASH]
+
+
+SPECIAL = (*("memory_from", "frozen", "flip", "flip_until", "checkpoints", "holdout", "revisit"),)
+"""Options of a stream that change what its score means, or what else was asked."""
+
+
+def special_words(text: str, subsets: Mapping[str, str]) -> list[str]:
+    """What is special about a stream, of its options in JSON."""
+    options = _read(text)
+    parts = list[str]()
+    source = options.get("memory_from")
+    if source:
+        subset = subsets.get(str(source), "")
+        parts.append(f"memory of run {source}" + (f" of {subset}" if subset else ""))
+    if options.get("frozen"):
+        parts.append("frozen" if source else "frozen from the start")
+    if options.get("flip"):
+        share = f"wrong feedback for {_share(options['flip'])} of the items"
+        until = options.get("flip_until", 1.0)
+        parts.append(share + (f" in the first {_share(until)}" if until != 1 else ""))
+    if options.get("checkpoints"):
+        asked = [f"{options['holdout']} of each stream held out"] if options.get("holdout") else []
+        asked += ["earlier items asked again"] if options.get("revisit") else []
+        parts.append(f"probed at {options['checkpoints']} points ({', '.join(asked)})")
+    return parts
+
+
+def plain_options(text: str) -> str:
+    """Options without those that `special_words` tells."""
+    options = {name: value for name, value in _read(text).items() if name not in SPECIAL}
+    return json.dumps(options, sort_keys=True)
+
+
+def _share(value: Any) -> str:
+    return f"{100 * value:g} %" if isinstance(value, int | float) else str(value)
 
 
 def differing_options(text: str, others: Sequence[str]) -> list[str]:

@@ -23,10 +23,11 @@ def markdown(board: AnyLeaderboard | Built) -> str:
     for section in page.sections:
         parts.append(f"## {escape(section.heading)}")
         parts.append(escape(section.details))
-        first, *others = section.main
-        parts.append(_table(first))
-        for table in (*others, *section.more):
-            parts += [f"### {escape(table.title)}", _table(table)]
+        for place, table in enumerate((*section.main, *section.more)):
+            headed = section.main or table.title == section.heading
+            if place or not headed:
+                parts.append(f"### {escape(table.title)}")
+            parts.append(_table(table))
     if page.unranked:
         parts += [f"## {escape(page.unranked.title)}", _table(page.unranked)]
     return "\n\n".join(parts) + "\n"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any
 
@@ -24,6 +25,8 @@ from harness_leaderboards.render.tables import (
 )
 from harness_leaderboards.solve import tables as solve_tables
 from harness_leaderboards.solve.model import SolveLeaderboard
+from harness_leaderboards.streams.across_tables import across_tables
+from harness_leaderboards.streams.paper_tables import tables_of as paper_tables_of
 from harness_leaderboards.streams.tables import stream_tables
 
 
@@ -80,7 +83,18 @@ def _(board: Leaderboard) -> Page:
         )
         for section in board.sections
     )
-    return Page(board.board.name, sections, unranked_table(board.unranked))
+    return Page(board.board.name, (*sections, *_across(board)), unranked_table(board.unranked))
+
+
+def _across(board: Leaderboard) -> Iterator[PageSection]:
+    """What several settings tell together: the paper's tables, orders, wrong feedback, memories."""
+    if board.measures is None:
+        return
+    for one in board.measures.papers:
+        for table in paper_tables_of(one, show_published=board.board.published):
+            yield PageSection(table.title, details_of(one.setting), (table,), ())
+    for heading, setting, table in across_tables(board.measures):
+        yield PageSection(heading, details_of(setting), (), (replace(table, title=heading),))
 
 
 @page_of.register

@@ -5,7 +5,7 @@ Both renderers write exactly these tables, so that terminal and markdown cannot 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness_leaderboards.boards import Board
@@ -27,7 +27,7 @@ _TESTS = ("unmatched", "changed", "test", "p_raw", "p", "smallest_p")
 _COSTS = ("method", "input_tokens", "output_tokens", "seconds")
 _OUTPUTS = ("method", "steps", "steps_of_successes", "invalid_outputs", "invalid_actions")
 _MEMORY = ("method", "entries", "chars", "retrieved", "similarity", "pruned", "added")
-_MEMORY_TOO = ("changed_entries", "removed")
+_MEMORY_TOO = ("changed_entries", "removed", "unreadable")
 _TREND = ("method", "slope", "first_third", "last_third")
 
 
@@ -42,18 +42,23 @@ class TextTable:
     caption: tuple[str, ...] = ()
 
 
-def heading(setting: Setting, others: Iterable[Setting] = ()) -> str:
+def heading(
+    setting: Setting,
+    others: Iterable[Setting] = (),
+    subsets: Mapping[str, str] | None = None,
+) -> str:
     """The setting in a few words, and what tells it from others of the same subset."""
     parts = [setting.subset or "all", setting.model, f"{setting.order} order"]
     if setting.sample_limit is not None:
         parts.append(f"first {setting.sample_limit} samples")
     alike = [other for other in others if other.subset == setting.subset]
-    return ", ".join([*parts, *distinctions(setting, alike)])
+    return ", ".join([*parts, *distinctions(setting, alike, subsets)])
 
 
 def heading_of(board: Leaderboard, section: Section) -> str:
     """The heading of a section among those of its board."""
-    return heading(section.setting, [other.setting for other in board.sections])
+    others = [other.setting for other in board.sections]
+    return heading(section.setting, others, board.subsets)
 
 
 def main_table(board: Leaderboard, section: Section) -> TextTable:
@@ -81,7 +86,10 @@ def detail_tables(section: Section) -> list[TextTable]:
             "Memory: size after the last step (mean over streams), entries per sample",
             columns_named((*_MEMORY, *_MEMORY_TOO)),
             rows,
-            (),
+            (
+                "unreadable: share of the answers that the memory asked the model for, in all "
+                "samples, that held nothing it could use; '-' of a memory that asks for none.",
+            ),
         ),
         _table("Gain over the stream", columns_named(_TREND), rows, trend),
         curve_table(rows),

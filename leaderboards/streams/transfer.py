@@ -16,9 +16,11 @@ from fractions import Fraction
 
 from harness.statistics import MeanEstimate, mean_with_interval, slope
 from harness.statistics.transfer import Scores
+from harness_leaderboards.gains import pair
 from harness_leaderboards.measures import LEVEL
 from harness_leaderboards.model import Sample
 from harness_leaderboards.runs import Run
+from harness_leaderboards.streams.estimates import change_of
 
 Place = tuple[str, str]
 """Run and stream."""
@@ -49,6 +51,7 @@ class Transfer:
         holdout_gain: the full memory against the empty one, paired by item.
         holdout_trend: least-squares change of hold-out accuracy from one checkpoint to the next.
         holdout_loss: the best earlier checkpoint minus the last one.
+        holdout_ahead: at the end against the baseline's, paired by item; None of the baseline.
         summed_gains: SeqMem-Eval's B(1) and B(2), mean over streams, where every state was probed.
     """
 
@@ -60,15 +63,18 @@ class Transfer:
     holdout_gain: MeanEstimate | None
     holdout_trend: float | None
     holdout_loss: float | None
+    holdout_ahead: MeanEstimate | None
     summed_gains: tuple[float | None, float | None]
 
 
-def transfer_of(method: str, runs: Sequence[Run]) -> Transfer | None:
+def transfer_of(method: str, runs: Sequence[Run], baseline: Sequence[Run] = ()) -> Transfer | None:
     """The transfer of a method; None where none of its runs was probed.
 
     Args:
         method: its label.
         runs: of one setting, one for each seed.
+        baseline: the baseline's in that setting; none of the baseline itself. One without a state
+            was asked with the empty memory only, which is its end.
     """
     if not any(run.probes for run in runs):
         return None
@@ -85,14 +91,20 @@ def transfer_of(method: str, runs: Sequence[Run]) -> Transfer | None:
         holdout_gain=_holdout_gain(held),
         holdout_trend=slope(means) if len(means) > 2 else None,
         holdout_loss=max(means[:-1]) - means[-1] if len(means) > 1 else None,
+        holdout_ahead=change_of(pair(_held_at_end(baseline), _held_at_end(runs)).pairs),
         summed_gains=(_summed(matrices.values(), 1), _summed(matrices.values(), 2)),
     )
 
 
 def _matrices(run: Run) -> dict[Place, Scores]:
-    """The scores of a run's items by state, stream by stream; later repeats are not items."""
+    """The scores of a run's items by state, stream by stream.
+
+    Later meetings of an item (a repeated order) are no items, but the end is behind them.
+    """
     online = dict[str, dict[str, Sample]]()
+    ends = dict[str, int]()
     for sample in run.samples:
+        ends[sample.stream_id] = max(sample.step + 1, ends.get(sample.stream_id, 0))
         if sample.repeat == 0:
             online.setdefault(sample.stream_id, {})[sample.sample_id] = sample
     found = dict[Place, Scores]()
@@ -107,7 +119,25 @@ def _matrices(run: Run) -> dict[Place, Scores]:
             one = probe.sample
             if one.stream_id == stream and one.sample_id in numbers and one.value is not None:
                 cells[numbers[one.sample_id], probe.state] = one.value
-        found[run.run_id, stream] = Scores(len(items), cells)
+        found[run.run_id, stream] = Scores(ends[stream], cells)
+    return found
+
+
+def _held_at_end(runs: Sequence[Run]) -> list[Sample]:
+    """Hold-out items as asked at the last state of each stream."""
+    found = list[Sample]()
+    for run in runs:
+        met = {(one.stream_id, one.sample_id) for one in run.samples}
+        last = dict[str, int]()
+        for probe in run.probes:
+            stream = probe.sample.stream_id
+            last[stream] = max(probe.state, last.get(stream, 0))
+        found += [
+            one.sample
+            for one in run.probes
+            if one.state == last[one.sample.stream_id]
+            and (one.sample.stream_id, one.sample.sample_id) not in met
+        ]
     return found
 
 

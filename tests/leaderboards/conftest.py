@@ -20,8 +20,11 @@ class Results:
         self.root = root
         self.count = 0
 
-    def run(self, method, streams, *, hashes="", metrics=None, memory=None, **row):
-        """Publish a run; ``streams`` maps a stream to its scores (or statuses), by step."""
+    def run(self, method, streams, *, hashes="", metrics=None, memory=None, more=(), **row):
+        """Publish a run; ``streams`` maps a stream to its scores (or statuses), by step.
+
+        ``more`` are further records, such as probes, which are no planned samples.
+        """
         self.store.prepare()
         sources = row.pop("sources", {})
         records = [
@@ -32,8 +35,10 @@ class Results:
         records = [
             replace(one, source_id=sources.get(one.sample_id, one.source_id)) for one in records
         ]
+        records += more
         seed = row.get("sample_seed", 0)
-        setting = "/".join(str(row.get(name, "")) for name in ("subset", "order", "embedder"))
+        told = ("subset", "order", "embedder", "task_options")
+        setting = "/".join(str(row.get(name, "")) for name in told)
         key = row.pop("work_key", f"v1-{method}-{seed}-{setting}")
         of_run = row.pop("metrics_of_run", [])
         attempt = self.store.claim(key, "code", fresh=True)
@@ -66,8 +71,8 @@ class Results:
             "data_seed": 0,
             "sample_seed": 0,
             "content_hash": "content",
-            "n_planned": len(records),
-            "n_done": len(records) - errors,
+            "n_planned": sum(not one.is_probe for one in records),
+            "n_done": sum(not one.is_probe for one in records) - errors,
             "n_error": errors,
             "status": "incomplete" if errors else "complete",
             "started_at": WHEN,

@@ -178,7 +178,7 @@ def test_foreign_names_change_nothing_in_markdown(results):
 
 def test_markdown_rows_have_as_many_cells_as_headers(board):
     tables = [part for part in markdown(board).split("\n\n") if part.startswith("|")]
-    assert len(tables) == 8
+    assert len(tables) == 9
     for table in tables:
         cells = {line.replace("\\|", "").count("|") for line in table.splitlines()}
         assert len(cells) == 1
