@@ -93,11 +93,16 @@ def _shuffles(one: MethodOrders) -> tuple[str, ...]:
 
 
 def _orders_caption(found: Orders) -> tuple[str, ...]:
+    apart = (
+        "orders with a name are no draws and stand apart, with their interval over streams and "
+        "(items)."
+    )
+    if not any(one.shuffled for one in found.methods):
+        return (apart,)
     gains = [one.gain for one in found.methods if one.gain]
     one_stream = any(gain.unit == "item" for gain in gains)
     return (
-        "mean, sd and range: of the means of the shuffled orders (sd with divisor n - 1); orders "
-        "with a name are no draws and stand apart, with their interval over streams and (items).",
+        "mean, sd and range: of the means of the shuffled orders (sd with divisor n - 1); " + apart,
         "gain: over the baseline on the shuffled orders that both ran, (items) scored in each of "
         "them. More orders of the same items are no more items: the interval has a variance "
         f"between {'items' if one_stream else 'streams'} and one between orders (Satterthwaite); "

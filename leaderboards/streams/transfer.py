@@ -21,6 +21,7 @@ from harness_leaderboards.measures import LEVEL
 from harness_leaderboards.model import Sample
 from harness_leaderboards.runs import Run
 from harness_leaderboards.streams.estimates import change_of
+from harness_leaderboards.streams.settings import options_of
 
 Place = tuple[str, str]
 """Run and stream."""
@@ -33,10 +34,12 @@ class HoldoutPoint:
     Attributes:
         part: share of the stream behind the memory, in [0, 1].
         score: mean over hold-out items and streams.
+        streams: streams (times runs) that were asked there.
     """
 
     part: float
     score: MeanEstimate
+    streams: int
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,9 @@ class Transfer:
         forgetting: the same, never below the loss.
         holdout: hold-out accuracy by state, the empty memory first.
         holdout_gain: the full memory against the empty one, paired by item.
-        holdout_trend: least-squares change of hold-out accuracy from one checkpoint to the next.
-        holdout_loss: the best earlier checkpoint minus the last one.
+        holdout_trend: least-squares change of hold-out accuracy from one checkpoint to the next,
+            of those that every stream has.
+        holdout_loss: the best earlier one of those minus the last one.
         holdout_ahead: at the end against the baseline's, paired by item; None of the baseline.
         summed_gains: SeqMem-Eval's B(1) and B(2), mean over streams, where every state was probed.
     """
@@ -81,7 +85,8 @@ def transfer_of(method: str, runs: Sequence[Run], baseline: Sequence[Run] = ()) 
     matrices = {place: scores for run in runs for place, scores in _matrices(run).items()}
     held = {place: cells for run in runs for place, cells in _holdouts(run).items()}
     points = _points(held)
-    means = [one.score.mean for one in points]
+    # A stream that is too short for all checkpoints would make steps of its own.
+    means = [one.score.mean for one in points if one.streams == len(held)]
     return Transfer(
         method=method,
         forward=_estimate({place: one.forward() for place, one in matrices.items()}),
@@ -147,12 +152,15 @@ def _holdouts(run: Run) -> dict[Place, dict[tuple[Fraction, str], float]]:
     lengths = dict[str, int]()
     for one in run.samples:
         lengths[one.stream_id] = lengths.get(one.stream_id, 0) + 1
+    points = options_of(run.setting).get("checkpoints")
     found = dict[Place, dict[tuple[Fraction, str], float]]()
     for probe in run.probes:
         one = probe.sample
         if (one.stream_id, one.sample_id) in met or one.value is None:
             continue
         part = Fraction(probe.state, max(lengths.get(one.stream_id, 0), 1))
+        if points:  # as planned: streams of other lengths round their checkpoints differently
+            part = Fraction(round(part * points), points)
         cells = found.setdefault((run.run_id, one.stream_id), {})
         cells[part, one.sample_id] = one.value
     return found
@@ -171,7 +179,8 @@ def _points(
             }
         )
         if score is not None:
-            points.append(HoldoutPoint(float(part), score))
+            streams = sum(any(at == part for at, _ in cells) for cells in held.values())
+            points.append(HoldoutPoint(float(part), score, streams))
     return tuple(points)
 
 

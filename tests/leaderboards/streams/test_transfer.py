@@ -6,6 +6,7 @@ import pytest
 
 from harness.results.schema import Status
 
+TWICE = '{"checkpoints": 2, "holdout": 1}'
 PROBED = '{"checkpoints": 3, "holdout": 1, "revisit": true}'
 
 # Case 2 of section 5.3 of the notes on Evo-Memory: score of task t (row) after s tasks (column).
@@ -64,7 +65,7 @@ def test_states_of_streams_of_different_length_meet_by_their_share(results, made
             *(made.probe("s/held", state, score) for state, score in ((0, 0), (1, 1), (2, 1))),
             *(made.probe("t/held", state, 0, "t") for state in (0, 2, 4)),
         ],
-        task_options=PROBED,
+        task_options=TWICE,
     )
     found = transfer(built)
     assert [(p.part, p.score.mean, p.score.clusters) for p in found.holdout] == [
@@ -73,6 +74,29 @@ def test_states_of_streams_of_different_length_meet_by_their_share(results, made
         (1.0, 0.5, 2),
     ]
     assert (found.holdout_gain.mean, found.holdout_gain.clusters) == (0.5, 2)
+
+
+def test_checkpoints_of_odd_streams_meet_where_they_were_planned(results, made, built):
+    # 5 items: states 0, 2, 5; 4 items: 0, 2, 4; a single item: 0, 1
+    lengths = {"s": (5, (0, 2, 5)), "t": (4, (0, 2, 4)), "u": (1, (0, 1))}
+    results.run(
+        "exprag",
+        {name: [0] * size for name, (size, _) in lengths.items()},
+        more=[
+            made.probe(f"{name}/held", state, int(state == 2), name)
+            for name, (_, states) in lengths.items()
+            for state in states
+        ],
+        task_options=TWICE,
+    )
+    found = transfer(built)
+    assert [(p.part, p.score.mean, p.streams) for p in found.holdout] == [
+        (0.0, 0.0, 3),
+        (0.5, 1.0, 2),
+        (1.0, 0.0, 3),
+    ]
+    # the one that not all streams have would look like a gain and a loss
+    assert (found.holdout_trend, found.holdout_loss) == (None, 0.0)
 
 
 def test_the_end_is_compared_with_a_baseline_that_has_the_empty_state_only(results, made, built):
