@@ -202,9 +202,7 @@ def _expand_streams(task: StreamTask, sweep: Sweep, opener: ModelOpener) -> Plan
     streams = {order: streams_of(items, order, held) for order in sweep.chosen_orders()}
     opened = _open_models(sweep, models, methods, opener)
     prices = prices_of(sweep, models)
-    vectors = any(one.right.type.needs_endpoint for one in methods) and _gives_vectors(
-        sweep, opener
-    )
+    vectors = any(map(_asks_for_vectors, methods)) and _gives_vectors(sweep, opener)
     runs = dict[str, StreamRun]()
     for method, model, order, seed in product(methods, models, sweep.chosen_orders(), seeds):
         spec = RunSpec(
@@ -223,7 +221,7 @@ def _expand_streams(task: StreamTask, sweep: Sweep, opener: ModelOpener) -> Plan
             sample_seed=seed,
         )
         reason = _skip_reason(method, order, items) or lacks(method, sampling, opened[model])
-        if not reason and method.right.type.needs_endpoint and not vectors:
+        if not reason and _asks_for_vectors(method) and not vectors:
             reason = f"needs vectors, which {sweep.embedder} does not give; take --embedder minilm"
         run = StreamRun(spec, task, method, streams[order], skipped=reason)
         runs.setdefault(spec.work_key(), run)
@@ -354,6 +352,12 @@ def _open_models(
             "name one, such as --model openai:NAME."
         )
     return opened
+
+
+def _asks_for_vectors(method: Method) -> bool:
+    """Whether its memory embeds texts by itself, through the endpoint."""
+    memory = method.right.type
+    return memory.needs_endpoint and memory.needs_similarity
 
 
 def _gives_vectors(sweep: Sweep, opener: ModelOpener) -> bool:

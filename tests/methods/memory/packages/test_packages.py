@@ -303,10 +303,10 @@ def test_a_model_that_fails_is_an_error_and_no_empty_write(package, tmp_path):
     assert metrics(tmp_path / "r")["memory_empty_writes"].sum() == 0
 
 
-def test_an_embedder_without_vectors_stops_the_run_with_the_mend(package, tmp_path):
+def test_an_embedder_without_vectors_is_refused_with_the_mend(package, tmp_path):
     with PackageServer() as server:
         done = harness(*asked(package, server, tmp_path / "r", "--embedder", "bm25"))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "--embedder minilm" in done.stdout + done.stderr
 
 
