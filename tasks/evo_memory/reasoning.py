@@ -205,6 +205,7 @@ class Reasoning(Subset):
             success=raw >= 1.0,
             metrics={"verifier": raw},
             gold=str(question.entry["answer"]),
+            answer=answer or "",
         )
 
 
