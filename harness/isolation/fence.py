@@ -28,6 +28,17 @@ _FOLDERS = {
     **dict.fromkeys(("os.rename", "os.link"), (2, 3)),
 }
 """Events, and which of their arguments are open folders that their paths start in, or -1."""
+_DEVICES = frozenset(
+    (
+        "/dev/null",
+        "/dev/zero",
+        "/dev/tty",
+        "/dev/stdout",
+        "/dev/stderr",
+        "/dev/random",
+        "/dev/urandom",
+    )
+)
 _PROCESSES = frozenset(
     ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork")
 )
@@ -97,7 +108,7 @@ class Fence:
         if isinstance(folder, int) and folder >= 0:
             text = os.path.join(_place(folder), text)
         real = os.path.realpath(text)
-        if not (real + os.sep).startswith(self._inside) and not real.startswith("/dev/"):
+        if not (real + os.sep).startswith(self._inside) and real not in _DEVICES:
             self._refuse(f"{verb} {text}")
 
     def _refuse(self, what: str) -> None:

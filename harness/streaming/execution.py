@@ -212,10 +212,14 @@ class StreamExecution(Execution):
 
     def _keep_last_dumps(self) -> None:
         """Keep the final state of memories that their entries cannot rebuild."""
+        if self.run.task.confidential:
+            return  # a dump holds texts
         artifacts = self._store.artifacts(self.run_id)
+        lengths = {safe_name(one.id): len(one.items) for one in self.run.streams}
         for stream in (artifacts / "dumps").glob("*"):
-            *_, last = [Path(), *sorted(stream.glob("step-??????"))]
-            if last.name:
+            # A kill may have left an older one alone, which is not what the stream ended with.
+            last = stream / f"step-{lengths.get(stream.name, 0):06d}"
+            if last.is_dir():
                 target = artifacts / "memories" / stream.name
                 target.parent.mkdir(exist_ok=True)
                 os.replace(last, target)
